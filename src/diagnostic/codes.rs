@@ -1,0 +1,113 @@
+//! The registry of codes. A code never changes its meaning; a test holds every code to at least one example.
+//!
+//! `E01` text and files · `E02` shapes · `E03` names and arguments · `E04` checks · `E05` recipes · `E06` data ·
+//! `E07` weights and runs · `N0` lints.
+
+use super::Level;
+
+macro_rules! codes {
+    ($($variant:ident = $code:literal $level:ident $summary:literal;)*) => {
+        /// A stable name for one kind of message.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = concat!($code, ": ", $summary)] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The name that is printed.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $code,)* }
+            }
+
+            /// Error or warning.
+            pub fn level(self) -> Level {
+                match self { $(Code::$variant => Level::$level,)* }
+            }
+
+            /// One line on what it is about.
+            pub fn summary(self) -> &'static str {
+                match self { $(Code::$variant => $summary,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Syntax = "E0101" Error "the text is not in netc's language";
+    FileNotRead = "E0102" Error "a file cannot be read";
+    NestedTooDeeply = "E0103" Error "brackets are nested too deeply";
+    UseCycle = "E0104" Error "files use each other in a circle";
+    BadNumber = "E0105" Error "a number is too large or malformed";
+
+    InputKind = "E0201" Error "a layer gets a vector where it needs a map, or the reverse";
+    WindowTooLarge = "E0202" Error "a window is larger than its padded input";
+    InputsDiffer = "E0203" Error "inputs that must agree have different shapes";
+    Indivisible = "E0204" Error "channels do not divide into groups";
+    TooLarge = "E0205" Error "a tensor is too large to exist";
+    PadTooLarge = "E0206" Error "a pool's padding is as large as its window";
+
+    UnknownName = "E0301" Error "a name that nothing defines";
+    UnknownLayer = "E0302" Error "there is no such layer or block";
+    UnknownAttribute = "E0303" Error "a layer or block has no such attribute";
+    MissingArgument = "E0304" Error "a required argument is missing";
+    TooManyArguments = "E0305" Error "more arguments than there are places";
+    TypeMismatch = "E0306" Error "a value of the wrong type";
+    OutOfRange = "E0307" Error "a value outside what is allowed";
+    DefinedTwice = "E0308" Error "the same name is defined twice";
+    Recursion = "E0309" Error "blocks call each other without end";
+    TooManyLayers = "E0310" Error "the network unrolls to too many layers";
+    NoInput = "E0311" Error "the net has no input, or it is not where it must be";
+    NoNet = "E0312" Error "a spec needs exactly one net";
+    ForeignWord = "E0313" Error "a word of another framework";
+    DivisionByZero = "E0314" Error "arithmetic without a result";
+
+    FixedPadding = "E0401" Error "padding at a stride above 1 must be explicit and symmetric";
+    BiasBeforeNorm = "E0402" Error "a bias right before batch norm does nothing";
+    ClassCount = "E0403" Error "the last layer does not fit the data set's classes";
+    InputAgainstData = "E0404" Error "the input does not fit the data set's images";
+    ExpectationFailed = "E0405" Error "an `expect` does not hold";
+    UnusedValue = "E0406" Error "nothing reads the output of a layer";
+    NoParameters = "E0407" Error "the net has nothing to train";
+
+    RecipeSyntax = "E0501" Error "a recipe is not valid YAML, or a key or value in it is not known";
+    RecipeValue = "E0502" Error "a value in a recipe makes no sense";
+    RecipeSet = "E0503" Error "a `--set` cannot be applied";
+
+    DataNotFound = "E0601" Error "a data set was not found";
+    DataMalformed = "E0602" Error "a data file is truncated, too long or holds an impossible value";
+
+    WeightsUnreadable = "E0701" Error "a weights file cannot be read";
+    WeightsMismatch = "E0702" Error "a weights file does not fit the network";
+    OutputFailed = "E0703" Error "a result cannot be written";
+    DeviceUnavailable = "E0704" Error "the device is not available";
+    RunFailed = "E0705" Error "a run failed";
+    LossNotFinite = "E0706" Error "the loss is no longer a number";
+
+    UnusedBlock = "N001" Warning "a block is never called";
+    UnusedParameter = "N002" Warning "a parameter is never read";
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_tell_the_level() {
+        let names: HashSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let first = if code.level() == Level::Error { 'E' } else { 'N' };
+            assert!(code.name().starts_with(first), "{code}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Messages to the person who wrote the network.
+//!
+//! A [`Diagnostic`] is plain data: stages make them from their own error types, [`render`] prints them. Every one has
+//! a stable [`Code`]; the code decides the level.
+
+pub mod codes;
+pub mod render;
+pub mod suggest;
+
+pub use codes::Code;
+
+use crate::syntax::span::{SourceMap, Span};
+
+/// How bad it is. Errors gate the next stage; warnings do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Doubtful, but it can run.
+    Warning,
+    /// It cannot go on.
+    Error,
+}
+
+/// A place in the source, with a few words about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there; may be empty.
+    pub text: String,
+    /// The place the message is about; others are context.
+    pub primary: bool,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable name, such as `E0203`.
+    pub code: Code,
+    /// One clause, lower case, no full stop.
+    pub message: String,
+    /// The first primary label is where the message points; there may be none (a missing file).
+    pub labels: Vec<Label>,
+    /// Facts that explain: inferred numbers, the chain of block calls.
+    pub notes: Vec<String>,
+    /// What to do, in the imperative.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// A message with no place yet.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Diagnostic { code, message: message.into(), labels: Vec::new(), notes: Vec::new(), help: Vec::new() }
+    }
+
+    /// Points at `span`.
+    #[must_use]
+    pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into(), primary: true });
+        self
+    }
+
+    /// Adds a place that helps to understand.
+    #[must_use]
+    pub fn context(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into(), primary: false });
+        self
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    /// The level its code has.
+    pub fn level(&self) -> Level {
+        self.code.level()
+    }
+
+    /// Where it points, if anywhere.
+    pub fn span(&self) -> Option<Span> {
+        self.labels.iter().find(|label| label.primary).map(|label| label.span)
+    }
+}
+
+/// Whether any of them is an error.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.level() == Level::Error)
+}
+
+/// Sorts by file and place and drops exact repeats (one mistake in a block that is called ten times is one message).
+pub fn tidy(diagnostics: &mut Vec<Diagnostic>, _sources: &SourceMap) {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span().unwrap_or_default());
+    let mut seen = std::collections::HashSet::new();
+    diagnostics.retain(|diagnostic| seen.insert((diagnostic.code, diagnostic.span(), diagnostic.message.clone())));
+}

@@ -1,0 +1,228 @@
+//! What runs a [`Program`].
+//!
+//! The runner (`crate::train`) knows only the [`Engine`] trait. [`tensor`] is the reference: dfdx tensors and dfdx's
+//! autograd, on the CPU or a CUDA device.
+
+pub mod tensor;
+
+use crate::lower::program::Program;
+
+/// A batch of images, N×C×H×W, already normalised and augmented.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// N·C·H·W numbers.
+    pub images: &'a [f32],
+    /// N class indices, each below the number of classes.
+    pub labels: &'a [u32],
+    /// N keys, each a function of (seed, epoch, index of the image): what dropout draws from.
+    pub keys: &'a [u64],
+}
+
+impl Batch<'_> {
+    /// N.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Checks the lengths and labels against a program, so that no engine has to.
+    ///
+    /// # Errors
+    /// [`EngineError::Batch`] with what does not fit.
+    pub fn validate(&self, program: &Program) -> Result<(), EngineError> {
+        let elements = program.input().elements();
+        let problem = if self.is_empty() {
+            "the batch is empty".to_string()
+        } else if self.images.len() != self.len() * elements {
+            format!("{} numbers for {} images of {}", self.images.len(), self.len(), program.input())
+        } else if self.keys.len() != self.len() {
+            format!("{} keys for {} images", self.keys.len(), self.len())
+        } else if let Some(label) = self.labels.iter().find(|&&label| label as usize >= program.classes()) {
+            format!("label {label} of {} classes", program.classes())
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::Batch(problem))
+    }
+}
+
+/// Whether batch norm and dropout behave as in training or as in evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch statistics; dropout drops.
+    Train,
+    /// Running statistics; dropout does nothing.
+    Evaluate,
+}
+
+/// How weight decay enters the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecayForm {
+    /// gradient += decay·w before momentum (L2 in the gradient: PyTorch's SGD, Caffe).
+    Gradient,
+    /// w −= rate·decay·w beside the step (decoupled: Loshchilov & Hutter 2019).
+    Decoupled,
+}
+
+/// One SGD step: v ← momentum·v + g; step = v (or g + momentum·v with Nesterov); w ← w − rate·step.
+/// With `Decoupled`, w ← w·(1 − rate·decay) first.
+#[derive(Debug, Clone, Copy)]
+pub struct Update<'a> {
+    /// Learning rate of this step.
+    pub rate: f32,
+    /// 0 for plain SGD.
+    pub momentum: f32,
+    /// Nesterov's look-ahead, in PyTorch's form.
+    pub nesterov: bool,
+    /// How decay enters.
+    pub decay_form: DecayForm,
+    /// Decay coefficient of each parameter, in the order of [`Program::parameters`].
+    pub decay: &'a [f32],
+}
+
+/// What was seen since the last reading.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Metrics {
+    /// Sum over the images of the loss.
+    pub loss_sum: f64,
+    /// Images whose largest logit is that of their label.
+    pub correct: u64,
+    /// Images seen.
+    pub images: u64,
+}
+
+impl Metrics {
+    /// Mean loss; NaN when nothing was seen.
+    pub fn loss(&self) -> f64 {
+        self.loss_sum / self.images as f64
+    }
+
+    /// Top-1 accuracy in 0..=1; NaN when nothing was seen.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.images as f64
+    }
+
+    /// Adds another reading.
+    pub fn add(&mut self, other: Metrics) {
+        self.loss_sum += other.loss_sum;
+        self.correct += other.correct;
+        self.images += other.images;
+    }
+}
+
+/// Everything an engine holds between steps, in the order of the program's tables.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State {
+    /// One a [`crate::lower::program::Parameter`].
+    pub parameters: Vec<Vec<f32>>,
+    /// The momentum buffer of each parameter.
+    pub velocities: Vec<Vec<f32>>,
+    /// One a [`crate::lower::program::Statistic`].
+    pub statistics: Vec<Vec<f32>>,
+}
+
+impl State {
+    /// Checks that every tensor has the length the program gives it.
+    ///
+    /// # Errors
+    /// [`EngineError::State`] naming the first tensor that does not fit.
+    pub fn validate(&self, program: &Program) -> Result<(), EngineError> {
+        let parameters = program.parameters.iter().map(|p| (p.name.as_str(), p.elements()));
+        let statistics = program.statistics.iter().map(|s| (s.name.as_str(), s.channels));
+        check_lengths(parameters.clone(), &self.parameters)?;
+        check_lengths(parameters, &self.velocities)?;
+        check_lengths(statistics, &self.statistics)
+    }
+}
+
+fn check_lengths<'a>(
+    expected: impl ExactSizeIterator<Item = (&'a str, usize)>,
+    found: &[Vec<f32>],
+) -> Result<(), EngineError> {
+    if expected.len() != found.len() {
+        return Err(EngineError::State(format!("{} tensors where the network has {}", found.len(), expected.len())));
+    }
+    for ((name, length), tensor) in expected.zip(found) {
+        if tensor.len() != length {
+            return Err(EngineError::State(format!(
+                "`{name}` has {} numbers, the network needs {length}",
+                tensor.len()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What can go wrong while a program runs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The batch does not fit the program.
+    #[error("the batch does not fit the network: {0}")]
+    Batch(String),
+    /// The state does not fit the program.
+    #[error("the weights do not fit the network: {0}")]
+    State(String),
+    /// The device failed: out of memory, a driver error.
+    #[error("the {device} device failed: {message}")]
+    Device {
+        /// `cpu` or `cuda`.
+        device: &'static str,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// Runs one program.
+///
+/// Metrics are summed inside and read by [`Engine::read_metrics`], so that a device need not be waited for at each step.
+pub trait Engine {
+    /// The program it runs.
+    fn program(&self) -> &Program;
+
+    /// Replaces weights, velocities and statistics.
+    ///
+    /// # Errors
+    /// [`EngineError::State`] when they do not fit; nothing is changed then.
+    fn load(&mut self, state: &State) -> Result<(), EngineError>;
+
+    /// Reads weights, velocities and statistics back.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    fn state(&self) -> Result<State, EngineError>;
+
+    /// One step of training: forward in [`Mode::Train`], backward, update, running statistics.
+    ///
+    /// # Errors
+    /// A batch that does not fit, or a device that fails.
+    fn train_step(&mut self, batch: &Batch<'_>, update: &Update<'_>) -> Result<(), EngineError>;
+
+    /// Forward in [`Mode::Evaluate`], into the metrics.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError>;
+
+    /// The metrics of all steps and evaluations since the last reading.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    fn read_metrics(&mut self) -> Result<Metrics, EngineError>;
+
+    /// The logits of a batch, N×classes; running statistics stay as they are.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError>;
+
+    /// The gradient of the mean loss of a batch (in [`Mode::Train`], without decay) for each parameter, in the
+    /// program's order; weights, statistics and metrics stay as they are. For tests and for looking at a net.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError>;
+}

@@ -1,0 +1,1 @@
+//! The reference engine: dfdx tensors, with dfdx's own autograd.

@@ -1,0 +1,3 @@
+//! The layer graph.
+
+pub mod dims;

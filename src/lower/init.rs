@@ -1,0 +1,55 @@
+//! Starting values of the parameters: a pure function of seed, name and element.
+
+use super::program::{Init, Parameter, Program, Statistic};
+use crate::engine::State;
+use crate::random::{Purpose, key, normal, text_key, uniform};
+
+/// The starting values of one parameter.
+pub fn draw(parameter: &Parameter, seed: u64) -> Vec<f32> {
+    let key = key(Purpose::Init, &[seed, text_key(&parameter.name)]);
+    let elements = 0..parameter.elements() as u64;
+    match parameter.init {
+        Init::Constant { value } => vec![value; parameter.elements()],
+        Init::Normal { std } => elements.map(|i| std * normal(key, i)).collect(),
+        Init::Uniform { bound } => elements.map(|i| bound * (2.0 * uniform(key, i) - 1.0)).collect(),
+    }
+}
+
+impl Program {
+    /// The state a run with this seed starts from: drawn weights, velocities 0, running statistics at their start.
+    pub fn initial_state(&self, seed: u64) -> State {
+        let statistics = |s: &Statistic| vec![s.initial; s.channels];
+        State {
+            parameters: self.parameters.iter().map(|p| draw(p, seed)).collect(),
+            velocities: self.parameters.iter().map(|p| vec![0.0; p.elements()]).collect(),
+            statistics: self.statistics.iter().map(statistics).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::program::Role;
+
+    fn parameter(init: Init) -> Parameter {
+        Parameter { name: "conv1.weight".into(), dims: vec![64, 64, 3, 3], role: Role::ConvWeight, init }
+    }
+
+    #[test]
+    fn normal_has_the_std_asked_for() {
+        let weights = draw(&parameter(Init::Normal { std: 0.1 }), 3);
+        let variance = weights.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / weights.len() as f64;
+        assert!((variance.sqrt() - 0.1).abs() < 0.002);
+    }
+
+    #[test]
+    fn seed_and_name_decide() {
+        let one = parameter(Init::Uniform { bound: 0.5 });
+        assert_eq!(draw(&one, 3), draw(&one, 3));
+        assert_ne!(draw(&one, 3), draw(&one, 4));
+        let other = Parameter { name: "conv2.weight".into(), ..one.clone() };
+        assert_ne!(draw(&one, 3), draw(&other, 3));
+        assert!(draw(&one, 3).iter().all(|w| (-0.5..0.5).contains(w)));
+    }
+}

@@ -1,0 +1,4 @@
+//! From a checked graph to a [`program::Program`], the contract with the engines.
+
+pub mod init;
+pub mod program;

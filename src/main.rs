@@ -1,0 +1,3 @@
+//! The `netc` program: everything is in the library.
+
+fn main() {}

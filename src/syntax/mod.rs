@@ -1,0 +1,3 @@
+//! The language: text to syntax tree.
+
+pub mod span;
