@@ -1,3 +1,6 @@
 //! The language: text to syntax tree.
 
+pub mod ast;
+mod brackets;
+pub mod parse;
 pub mod span;

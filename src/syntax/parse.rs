@@ -1,0 +1,489 @@
+//! Text to syntax tree, by the pest grammar in `grammar/net.pest`.
+
+use super::ast::*;
+use super::brackets;
+use super::span::{FileId, Span};
+use crate::diagnostic::{Code, Diagnostic};
+use pest::Parser;
+use pest::error::{ErrorVariant, InputLocation};
+use pest::iterators::{Pair, Pairs};
+use pest::pratt_parser::{Assoc, Op, PrattParser};
+use std::sync::LazyLock;
+
+/// The generated parser; its rules stay inside this file.
+mod generated {
+    #![allow(missing_docs)]
+
+    #[derive(pest_derive::Parser)]
+    #[grammar = "../grammar/net.pest"]
+    pub struct NetParser;
+}
+use generated::{NetParser, Rule};
+
+/// The most operands one expression may have; longer ones are a machine's work and would nest too deeply.
+const LONGEST_EXPRESSION: usize = 200;
+
+/// Parses one file.
+///
+/// # Errors
+/// One diagnostic: a grammar stops at the first thing it cannot read.
+pub fn parse(id: FileId, text: &str) -> Result<File, Box<Diagnostic>> {
+    let comments = brackets::scan(id, text)?;
+    let pairs = NetParser::parse(Rule::file, text).map_err(|error| Box::new(syntax_error(id, text, error)))?;
+    let builder = Builder { file: id };
+    let file = pairs.into_iter().next().ok_or_else(|| builder.internal())?;
+    let mut items = Vec::new();
+    for pair in children(file) {
+        if pair.as_rule() != Rule::EOI {
+            items.push(builder.item(pair)?);
+        }
+    }
+    Ok(File { id, items, comments })
+}
+
+/// Binding strength, weakest first.
+static PRATT: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
+    let left = |rule| Op::infix(rule, Assoc::Left);
+    PrattParser::new()
+        .op(left(Rule::or))
+        .op(left(Rule::and))
+        .op(left(Rule::equal)
+            | left(Rule::unequal)
+            | left(Rule::below)
+            | left(Rule::at_most)
+            | left(Rule::above)
+            | left(Rule::at_least))
+        .op(left(Rule::plus) | left(Rule::minus))
+        .op(left(Rule::times) | left(Rule::over) | left(Rule::modulo))
+        .op(Op::prefix(Rule::prefix))
+});
+
+/// The children of a pair that carry meaning: all but the keywords.
+type Children<'i> = std::iter::Filter<Pairs<'i, Rule>, fn(&Pair<'i, Rule>) -> bool>;
+
+fn children(pair: Pair<'_, Rule>) -> Children<'_> {
+    fn means_something(pair: &Pair<'_, Rule>) -> bool {
+        !matches!(
+            pair.as_rule(),
+            Rule::kw_use
+                | Rule::kw_recipe
+                | Rule::kw_net
+                | Rule::kw_block
+                | Rule::kw_repeat
+                | Rule::kw_as
+                | Rule::kw_if
+                | Rule::kw_then
+                | Rule::kw_else
+                | Rule::kw_residual
+                | Rule::kw_shortcut
+                | Rule::kw_from
+                | Rule::kw_expect
+        )
+    }
+    pair.into_inner().filter(means_something)
+}
+
+type Built<T> = Result<T, Box<Diagnostic>>;
+
+/// Turns pairs into the tree. The grammar fixes which children a pair has; [`Builder::internal`] is for the case that
+/// grammar and builder ever disagree.
+struct Builder {
+    file: FileId,
+}
+
+impl Builder {
+    fn internal(&self) -> Box<Diagnostic> {
+        let message = "netc's grammar and its tree builder disagree; this is a bug in netc";
+        Box::new(Diagnostic::new(Code::Syntax, message).at(Span::new(self.file, 0..0), ""))
+    }
+
+    fn next<'i>(&self, pairs: &mut Children<'i>) -> Built<Pair<'i, Rule>> {
+        pairs.next().ok_or_else(|| self.internal())
+    }
+
+    fn span(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = pair.as_span();
+        // A rule that ends with an optional part spans the white space before what was not there.
+        let end = span.start() + span.as_str().trim_end().len();
+        Span::new(self.file, span.start()..end)
+    }
+
+    fn name(&self, pair: Pair<'_, Rule>) -> Name {
+        Name { text: pair.as_str().to_string(), span: self.span(&pair) }
+    }
+
+    fn item(&self, pair: Pair<'_, Rule>) -> Built<Item> {
+        let span = self.span(&pair);
+        let rule = pair.as_rule();
+        let mut inner = children(pair);
+        Ok(match rule {
+            Rule::use_item | Rule::recipe_item => {
+                let text = self.next(&mut inner)?;
+                let item = PathItem { span: self.span(&text), path: text_inside(text) };
+                if rule == Rule::use_item { Item::Use(item) } else { Item::Recipe(item) }
+            }
+            Rule::net_item => Item::Net(self.definition(span, inner)?),
+            Rule::block_item => Item::Block(self.definition(span, inner)?),
+            _ => return Err(self.internal()),
+        })
+    }
+
+    fn definition(&self, span: Span, mut inner: Children<'_>) -> Built<Definition> {
+        let name = self.name(self.next(&mut inner)?);
+        let mut next = self.next(&mut inner)?;
+        let mut parameters = Vec::new();
+        if next.as_rule() == Rule::parameters {
+            for parameter in children(next) {
+                parameters.push(self.parameter(parameter)?);
+            }
+            next = self.next(&mut inner)?;
+        }
+        Ok(Definition { name, parameters, body: self.body(next)?, span })
+    }
+
+    fn parameter(&self, pair: Pair<'_, Rule>) -> Built<Parameter> {
+        let mut inner = children(pair);
+        let name = self.name(self.next(&mut inner)?);
+        let (mut kind, mut default) = (None, None);
+        for part in inner {
+            match part.as_rule() {
+                Rule::type_name => kind = Some(self.name(part)),
+                _ => default = Some(self.expression(part)?),
+            }
+        }
+        Ok(Parameter { name, kind, default })
+    }
+
+    fn body(&self, pair: Pair<'_, Rule>) -> Built<Body> {
+        let span = self.span(&pair);
+        let statements = children(pair).map(|statement| self.statement(statement)).collect::<Built<_>>()?;
+        Ok(Body { statements, span })
+    }
+
+    fn statement(&self, pair: Pair<'_, Rule>) -> Built<Statement> {
+        let mut inner = children(pair);
+        let mut first = self.next(&mut inner)?;
+        let mut label = None;
+        if first.as_rule() == Rule::label {
+            label = Some(self.name(self.next(&mut children(first))?));
+            first = self.next(&mut inner)?;
+        }
+        let span = self.span(&first);
+        let rule = first.as_rule();
+        let mut parts = children(first);
+        let kind = match rule {
+            Rule::from => StatementKind::From(self.name(self.next(&mut parts)?)),
+            Rule::expect => StatementKind::Expect(parts.map(|part| self.expectation(part)).collect::<Built<_>>()?),
+            Rule::repeat => {
+                let count = self.expression(self.next(&mut parts)?)?;
+                let mut next = self.next(&mut parts)?;
+                let mut index = None;
+                if next.as_rule() == Rule::name {
+                    index = Some(self.name(next));
+                    next = self.next(&mut parts)?;
+                }
+                StatementKind::Repeat { count, index, body: self.body(next)? }
+            }
+            Rule::if_else => self.if_else(parts)?,
+            Rule::residual => {
+                let main = self.body(self.next(&mut parts)?)?;
+                let shortcut = parts.next().map(|body| self.body(body)).transpose()?;
+                StatementKind::Residual { main, shortcut }
+            }
+            Rule::list_call => {
+                let head = self.next(&mut children(self.next(&mut parts)?))?;
+                let arguments = parts.map(|part| self.argument(part)).collect::<Built<_>>()?;
+                StatementKind::Call(Call { callee: self.name(head), arguments: Arguments::List(arguments) })
+            }
+            Rule::word_call => {
+                let callee = self.name(self.next(&mut parts)?);
+                let words = parts.map(|part| self.word(part)).collect::<Built<_>>()?;
+                StatementKind::Call(Call { callee, arguments: Arguments::Words(words) })
+            }
+            _ => return Err(self.internal()),
+        };
+        Ok(Statement { label, kind, span })
+    }
+
+    fn if_else(&self, mut parts: Children<'_>) -> Built<StatementKind> {
+        let (mut arms, mut otherwise) = (Vec::new(), None);
+        while let Some(part) = parts.next() {
+            if part.as_rule() == Rule::otherwise {
+                otherwise = Some(self.body(self.next(&mut children(part))?)?);
+            } else {
+                arms.push((self.expression(part)?, self.body(self.next(&mut parts)?)?));
+            }
+        }
+        Ok(StatementKind::If { arms, otherwise })
+    }
+
+    fn expectation(&self, pair: Pair<'_, Rule>) -> Built<Expectation> {
+        let mut inner = children(pair);
+        let subject = self.name(self.next(&mut inner)?);
+        Ok(Expectation { subject, value: self.word(self.next(&mut inner)?)? })
+    }
+
+    fn argument(&self, pair: Pair<'_, Rule>) -> Built<Argument> {
+        let mut inner = children(pair);
+        let mut first = self.next(&mut inner)?;
+        let mut key = None;
+        if first.as_rule() == Rule::argument_key {
+            key = Some(self.name(self.next(&mut children(first))?));
+            first = self.next(&mut inner)?;
+        }
+        Ok(Argument { key, value: self.expression(first)? })
+    }
+
+    fn expression(&self, pair: Pair<'_, Rule>) -> Built<Expr> {
+        let inner = self.next(&mut children(pair))?;
+        match inner.as_rule() {
+            Rule::conditional => {
+                let span = self.span(&inner);
+                let mut parts = children(inner).map(|part| self.operation(part)).collect::<Built<Vec<_>>>()?;
+                let otherwise = Box::new(parts.pop().ok_or_else(|| self.internal())?);
+                let mut arms = Vec::new();
+                let mut parts = parts.into_iter();
+                while let (Some(condition), Some(value)) = (parts.next(), parts.next()) {
+                    arms.push((condition, value));
+                }
+                Ok(Expr { kind: ExprKind::Conditional { arms, otherwise }, span })
+            }
+            _ => self.operation(inner),
+        }
+    }
+
+    fn operation(&self, pair: Pair<'_, Rule>) -> Built<Expr> {
+        let span = self.span(&pair);
+        let inner = pair.into_inner();
+        if inner.len() > LONGEST_EXPRESSION {
+            let message = format!("an expression of more than {} operands", LONGEST_EXPRESSION / 2);
+            return Err(Box::new(Diagnostic::new(Code::NestedTooDeeply, message).at(span, "too long to read")));
+        }
+        PRATT
+            .map_primary(|word| self.word(word))
+            .map_prefix(|op, operand| {
+                let operand = operand?;
+                let span = self.span(&op).to(operand.span);
+                let op = if op.as_str() == "-" { UnaryOp::Minus } else { UnaryOp::Not };
+                Ok(Expr { kind: ExprKind::Unary(op, Box::new(operand)), span })
+            })
+            .map_infix(|left, op, right| {
+                let (left, right) = (left?, right?);
+                let span = left.span.to(right.span);
+                let op = binary(op.as_rule()).ok_or_else(|| self.internal())?;
+                Ok(Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), span })
+            })
+            .parse(inner)
+    }
+
+    fn word(&self, pair: Pair<'_, Rule>) -> Built<Expr> {
+        let span = self.span(&pair);
+        let text = pair.as_str();
+        let kind = match pair.as_rule() {
+            Rule::number => self.number(text, span)?,
+            Rule::size => {
+                let parts = text.split('x').map(|part| self.integer(part, span)).collect::<Built<Vec<_>>>()?;
+                ExprKind::Size(parts.into_iter().map(|part| usize::try_from(part).unwrap_or(0)).collect())
+            }
+            Rule::boolean => ExprKind::Bool(text == "true"),
+            Rule::name => ExprKind::Name(text.to_string()),
+            Rule::text => ExprKind::Text(text_inside(pair)),
+            Rule::group => {
+                let mut parts = children(pair).map(|part| self.expression(part)).collect::<Built<Vec<_>>>()?;
+                match parts.pop() {
+                    Some(only) if parts.is_empty() => ExprKind::Group(Box::new(only)),
+                    Some(last) => {
+                        parts.push(last);
+                        ExprKind::Tuple(parts)
+                    }
+                    None => return Err(self.internal()),
+                }
+            }
+            _ => return Err(self.internal()),
+        };
+        Ok(Expr { kind, span })
+    }
+
+    fn number(&self, text: &str, span: Span) -> Built<ExprKind> {
+        if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
+            return Ok(ExprKind::Integer(self.integer(text, span)?));
+        }
+        match text.replace('_', "").parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(ExprKind::Real(value)),
+            _ => Err(self.bad_number(text, span)),
+        }
+    }
+
+    /// Integers stop at 2⁵³, where every one of them is still exact as a real number.
+    fn integer(&self, text: &str, span: Span) -> Built<i64> {
+        match text.replace('_', "").parse::<i64>() {
+            Ok(value) if value <= 1 << 53 => Ok(value),
+            _ => Err(self.bad_number(text, span)),
+        }
+    }
+
+    fn bad_number(&self, text: &str, span: Span) -> Box<Diagnostic> {
+        let shown: String = text.chars().take(40).collect();
+        Box::new(Diagnostic::new(Code::BadNumber, format!("the number `{shown}` is too large")).at(span, ""))
+    }
+}
+
+fn text_inside(pair: Pair<'_, Rule>) -> String {
+    children(pair).next().map_or_else(String::new, |inside| inside.as_str().to_string())
+}
+
+fn binary(rule: Rule) -> Option<BinaryOp> {
+    Some(match rule {
+        Rule::or => BinaryOp::Or,
+        Rule::and => BinaryOp::And,
+        Rule::equal => BinaryOp::Equal,
+        Rule::unequal => BinaryOp::Unequal,
+        Rule::below => BinaryOp::Below,
+        Rule::at_most => BinaryOp::AtMost,
+        Rule::above => BinaryOp::Above,
+        Rule::at_least => BinaryOp::AtLeast,
+        Rule::plus => BinaryOp::Plus,
+        Rule::minus => BinaryOp::Minus,
+        Rule::times => BinaryOp::Times,
+        Rule::over => BinaryOp::Over,
+        Rule::modulo => BinaryOp::Modulo,
+        _ => return None,
+    })
+}
+
+/// pest's error as one of ours: what was expected in the words of the language.
+fn syntax_error(file: FileId, text: &str, error: pest::error::Error<Rule>) -> Diagnostic {
+    let offset = match error.location {
+        InputLocation::Pos(offset) | InputLocation::Span((offset, _)) => offset,
+    };
+    let rest = text.get(offset..).unwrap_or("");
+    let found: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let (found, length) = match rest.chars().next() {
+        None => ("the end of the file".to_string(), 0),
+        Some('\n' | '\r') => ("the end of the line".to_string(), 0),
+        Some(_) if !found.is_empty() => (format!("`{found}`"), found.len()),
+        Some(other) => (format!("`{other}`"), other.len_utf8()),
+    };
+    let mut expected: Vec<&str> = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => positives.iter().filter_map(|&rule| human(rule)).collect(),
+        ErrorVariant::CustomError { .. } => Vec::new(),
+    };
+    expected.sort_unstable();
+    expected.dedup();
+    let label = match expected.as_slice() {
+        [] => "not expected here".to_string(),
+        [one] => format!("expected {one}"),
+        [most @ .., last] => format!("expected {} or {last}", most.join(", ")),
+    };
+    let span = Span::new(file, offset..offset + length);
+    let mut diagnostic = Diagnostic::new(Code::Syntax, format!("cannot read {found} here")).at(span, label);
+    if let Some(help) = hints(text, offset, rest) {
+        diagnostic = diagnostic.help(help);
+    }
+    diagnostic
+}
+
+/// Habits from elsewhere that end in a syntax error.
+fn hints(text: &str, offset: usize, rest: &str) -> Option<&'static str> {
+    let before = text.get(..offset).unwrap_or("").trim_end_matches([' ', '\t']);
+    let line = before.rsplit(['\n', ';']).next().unwrap_or("");
+    if rest.starts_with("//") || rest.starts_with("/*") {
+        Some("comments begin with `#`")
+    } else if rest.starts_with('=') {
+        Some("an attribute is written without `=`: `stride 2`, or `stride: 2` inside parentheses")
+    } else if rest.starts_with(':') {
+        Some("outside parentheses an attribute is written without `:`, as in `stride 2`")
+    } else if rest.starts_with(',') {
+        Some("outside parentheses arguments are separated by spaces; or write them as `name(first, second)`")
+    } else if rest.starts_with('-') && !line.trim().is_empty() {
+        Some("arithmetic among words needs parentheses: `conv (width - 1) 3x3`")
+    } else if rest.starts_with(['+', '*', '/', '%']) {
+        Some("arithmetic among words needs parentheses: `conv (2 * width) 3x3`")
+    } else if rest.starts_with('\'') {
+        Some("texts stand in double quotes")
+    } else if rest.starts_with(|c: char| c.is_ascii_digit()) {
+        Some("numbers are written `16`, `1_000`, `0.5` or `1e-4`, sizes `3x3` or `3x32x32`")
+    } else {
+        None
+    }
+}
+
+/// What a rule is called in a message; those that would only add noise have no name.
+fn human(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::use_item | Rule::recipe_item | Rule::net_item | Rule::block_item => "`net`, `block`, `use` or `recipe`",
+        Rule::parameters => "parameters in parentheses",
+        Rule::parameter => "a parameter such as `width: int = 16`",
+        Rule::type_name => "a type (`int`, `float`, `bool`, `size`)",
+        Rule::body => "`{`",
+        Rule::statement | Rule::word_call | Rule::list_call | Rule::call_head => "a layer",
+        Rule::name => "a name",
+        Rule::expression | Rule::operation | Rule::group | Rule::argument => "a value",
+        Rule::number | Rule::size | Rule::boolean => "a value",
+        Rule::text | Rule::text_inside => "a text in double quotes",
+        Rule::expectation => "a fact such as `params 61_706`",
+        Rule::EOI => "the end of the file",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statements(text: &str) -> Vec<Statement> {
+        let file = parse(FileId(0), &format!("net x {{\n{text}\n}}")).unwrap();
+        match file.items.into_iter().next() {
+            Some(Item::Net(net)) => net.body.statements,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn words_and_lists_are_two_notations_of_one_call() {
+        let both = statements("conv 16 3x3 stride 2; conv(16, 3x3,\n  stride: 2)");
+        let StatementKind::Call(Call { arguments: Arguments::Words(words), .. }) = &both[0].kind else { panic!() };
+        let StatementKind::Call(Call { arguments: Arguments::List(list), .. }) = &both[1].kind else { panic!() };
+        assert_eq!(words.len(), 4);
+        assert_eq!(list[1].value.kind, ExprKind::Size(vec![3, 3]));
+        assert_eq!(list[2].key.as_ref().unwrap().text, "stride");
+        assert_eq!(words[1].kind, list[1].value.kind);
+    }
+
+    #[test]
+    fn operators_bind_as_usual() {
+        let statement = &statements("repeat 1 + 2 * n == 7 and not b { }")[0];
+        let StatementKind::Repeat { count, .. } = &statement.kind else { panic!() };
+        let ExprKind::Binary(BinaryOp::And, left, right) = &count.kind else { panic!("{count:?}") };
+        assert!(matches!(&left.kind, ExprKind::Binary(BinaryOp::Equal, ..)));
+        assert!(matches!(&right.kind, ExprKind::Unary(UnaryOp::Not, _)));
+    }
+
+    #[test]
+    fn keywords_are_whole_words() {
+        let all = statements("android = relu\nnotable 3\nfrom android");
+        assert_eq!(all[0].label.as_ref().unwrap().text, "android");
+        assert!(matches!(&all[2].kind, StatementKind::From(name) if name.text == "android"));
+    }
+
+    #[test]
+    fn windows_line_ends_and_a_missing_last_newline_are_fine() {
+        assert_eq!(statements("relu # why\r\nrelu\r\n\r\ntanh").len(), 3);
+    }
+
+    #[test]
+    fn numbers_too_large_are_told() {
+        let error = parse(FileId(0), "net x { conv 99999999999999999999 3x3 }").unwrap_err();
+        assert_eq!((error.code, error.span().unwrap().start), (Code::BadNumber, 13));
+    }
+
+    #[test]
+    fn long_expressions_do_not_exhaust_the_stack() {
+        let sum = vec!["1"; 100_000].join("+");
+        assert_eq!(parse(FileId(0), &format!("net x {{ conv ({sum}) 3x3 }}")).unwrap_err().code, Code::NestedTooDeeply);
+        let nots = "not ".repeat(100_000);
+        assert!(parse(FileId(0), &format!("net x {{ repeat {nots} true {{ }} }}")).is_err());
+        let elses = "if a { relu } else ".repeat(20_000);
+        assert!(parse(FileId(0), &format!("net x {{ {elses} {{ }} }}")).is_ok());
+    }
+}
