@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod compile;
 pub mod data;
 pub mod diagnostic;
 pub mod engine;

@@ -48,6 +48,7 @@ codes! {
     Indivisible = "E0204" Error "channels do not divide into groups";
     TooLarge = "E0205" Error "a tensor is too large to exist";
     PadTooLarge = "E0206" Error "a pool's padding is as large as its window";
+    ChannelsTakenAway = "E0207" Error "`pad_channels` would have to take channels away";
 
     UnknownName = "E0301" Error "a name that nothing defines";
     UnknownLayer = "E0302" Error "there is no such layer or block";

@@ -9,7 +9,7 @@ pub mod suggest;
 
 pub use codes::Code;
 
-use crate::syntax::span::{SourceMap, Span};
+use crate::syntax::span::Span;
 
 /// How bad it is. Errors gate the next stage; warnings do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -98,7 +98,7 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 }
 
 /// Sorts by file and place and drops exact repeats (one mistake in a block that is called ten times is one message).
-pub fn tidy(diagnostics: &mut Vec<Diagnostic>, _sources: &SourceMap) {
+pub fn tidy(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|diagnostic| diagnostic.span().unwrap_or_default());
     let mut seen = std::collections::HashSet::new();
     diagnostics.retain(|diagnostic| seen.insert((diagnostic.code, diagnostic.span(), diagnostic.message.clone())));

@@ -17,7 +17,9 @@ pub fn layer(word: &str) -> Option<&'static str> {
         "avgpool" | "avgpool2d" | "averagepooling2d" | "avg_pooling" | "average_pool" => {
             "in netc this is `avg_pool 2x2 stride 2`"
         }
-        "pooling" | "pool" => "in netc this is `max_pool 2x2` or `avg_pool 2x2`; sizes round down unless `ceil` is written",
+        "pooling" | "pool" => {
+            "in netc this is `max_pool 2x2` or `avg_pool 2x2`; sizes round down unless `ceil` is written"
+        }
         "globalaveragepooling2d" | "adaptiveavgpool2d" | "global_pool" | "gap" => "in netc this is `global_avg_pool`",
         "localresponsenorm" | "local_response_norm" | "local_response_normalization" | "rnorm" => {
             "in netc this is `lrn 5 alpha 0.0001 beta 0.75 k 1`; alpha is divided by the size, as in Caffe and PyTorch"
@@ -58,7 +60,9 @@ pub fn attribute(callee: &str, word: &str) -> Option<&'static str> {
         ("conv" | "max_pool" | "avg_pool", "valid") => "in netc this is `pad 0`, which is the default",
         ("conv", "group") => "in netc this is `groups 2`",
         ("conv", "dilation_rate") => "in netc this is `dilation 2`",
-        ("conv" | "linear", "use_bias" | "bias_term" | "no_bias" | "nobias") => "in netc this is `bias` or `bias false`",
+        ("conv" | "linear", "use_bias" | "bias_term" | "no_bias" | "nobias") => {
+            "in netc this is `bias` or `bias false`"
+        }
         ("conv" | "linear", "activation") => "write the activation as a layer of its own: `conv 16 3x3; relu`",
         ("conv" | "linear", "weight_filler" | "kernel_initializer" | "init" | "initializer") => {
             "how weights start is the recipe's: `init: he-normal`"
@@ -79,8 +83,12 @@ pub fn attribute(callee: &str, word: &str) -> Option<&'static str> {
         ("dropout", "p" | "dropout_ratio" | "prob" | "probability") => {
             "the probability of a zero comes first: `dropout 0.5`"
         }
-        ("dropout", "keep_prob") => "netc takes the probability of a zero: `dropout 0.5` is keep_prob 0.5, `dropout 0.2` is 0.8",
-        ("lrn", "local_size" | "n" | "depth_radius") => "the number of channels comes first: `lrn 5` (depth_radius 2 is 5)",
+        ("dropout", "keep_prob") => {
+            "netc takes the probability of a zero: `dropout 0.5` is keep_prob 0.5, `dropout 0.2` is 0.8"
+        }
+        ("lrn", "local_size" | "n" | "depth_radius") => {
+            "the number of channels comes first: `lrn 5` (depth_radius 2 is 5)"
+        }
         ("lrn", "bias") => "in netc this is `k 1`",
         _ => return None,
     })

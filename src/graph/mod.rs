@@ -1,3 +1,18 @@
-//! The layer graph.
+//! The layer graph: names resolved, blocks unrolled, shapes inferred.
 
+pub mod arguments;
+pub mod build;
+pub mod catalog;
 pub mod dims;
+pub mod expand;
+pub mod foreign;
+pub mod layer;
+pub mod layer_graph;
+pub mod naming;
+pub mod origin;
+pub mod problem;
+pub mod resolve;
+pub mod shape;
+pub mod shape_problem;
+pub mod summary;
+pub mod value;

@@ -65,8 +65,7 @@ impl Problem {
                 match nearest(&name, all.map(String::as_str)) {
                     Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
                     None if attributes.is_empty() => diagnostic.help(format!("`{callee}` has no attributes")),
-                    None => diagnostic
-                        .help(format!("`{callee}` has {}", list(attributes.iter().map(String::as_str)))),
+                    None => diagnostic.help(format!("`{callee}` has {}", list(attributes.iter().map(String::as_str)))),
                 }
             }
             UnknownLayer { name, span, mut known } => {
@@ -121,7 +120,9 @@ impl Problem {
             MissingInputs { callee, span } => {
                 Diagnostic::new(Code::MissingArgument, format!("`{callee}` needs the names of what it joins"))
                     .at(span, "no names given")
-                    .help(format!("`{callee}(x, y)` joins two named layers, `{callee}(x)` joins the layer above and `x`"))
+                    .help(format!(
+                        "`{callee}(x, y)` joins two named layers, `{callee}(x)` joins the layer above and `x`"
+                    ))
             }
             TooManyArguments { callee, span, places } => {
                 let places = match places.as_slice() {
@@ -174,10 +175,8 @@ impl Problem {
                 Diagnostic::new(Code::TooManyLayers, format!("the network unrolls to more than {limit} layers"))
                     .at(span, "too many from here on")
             }
-            TooMuchWork { span } => {
-                Diagnostic::new(Code::TooManyLayers, "the network takes too many steps to unroll")
-                    .at(span, "stopped here")
-            }
+            TooMuchWork { span } => Diagnostic::new(Code::TooManyLayers, "the network takes too many steps to unroll")
+                .at(span, "stopped here"),
             NoNet { span } => {
                 let diagnostic = Diagnostic::new(Code::NoNet, "the spec has no `net`")
                     .help("begin with `net name { input 3x32x32 … }`");
@@ -204,8 +203,9 @@ impl Problem {
             NoInput { net, span } => Diagnostic::new(Code::NoInput, format!("net `{net}` has no input"))
                 .at(span, "no `input` in here")
                 .help("begin the net with its input, for example `input 3x32x32`"),
-            NoLayers { net, span } => Diagnostic::new(Code::NoInput, format!("net `{net}` has no layers"))
-                .at(span, "only an input"),
+            NoLayers { net, span } => {
+                Diagnostic::new(Code::NoInput, format!("net `{net}` has no layers")).at(span, "only an input")
+            }
             EmptyMainPath { span } => {
                 Diagnostic::new(Code::MissingArgument, "the main path of this `residual` is empty")
                     .at(span, "no layer in here")

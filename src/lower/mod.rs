@@ -1,4 +1,9 @@
 //! From a checked graph to a [`program::Program`], the contract with the engines.
 
+pub mod defaults;
 pub mod init;
+pub mod lowering;
+pub mod print;
 pub mod program;
+
+pub use lowering::lower;

@@ -63,8 +63,8 @@ pub struct Name {
 pub struct Parameter {
     /// Its name.
     pub name: Name,
-    /// Its type as written, if it was.
-    pub kind: Option<Name>,
+    /// Its type as written.
+    pub kind: Name,
     /// Its default.
     pub default: Option<Expr>,
 }

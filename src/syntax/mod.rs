@@ -2,5 +2,7 @@
 
 pub mod ast;
 mod brackets;
+pub mod load;
 pub mod parse;
 pub mod span;
+pub mod walk;

@@ -144,13 +144,8 @@ impl Builder {
     fn parameter(&self, pair: Pair<'_, Rule>) -> Built<Parameter> {
         let mut inner = children(pair);
         let name = self.name(self.next(&mut inner)?);
-        let (mut kind, mut default) = (None, None);
-        for part in inner {
-            match part.as_rule() {
-                Rule::type_name => kind = Some(self.name(part)),
-                _ => default = Some(self.expression(part)?),
-            }
-        }
+        let kind = self.name(self.next(&mut inner)?);
+        let default = inner.next().map(|value| self.expression(value)).transpose()?;
         Ok(Parameter { name, kind, default })
     }
 

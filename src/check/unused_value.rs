@@ -1,0 +1,64 @@
+//! E0406: nothing reads the output of a layer.
+//!
+//! ## What it does
+//! Refuses a layer from which no path leads to the end of the net.
+//!
+//! ## Why is this bad?
+//! Such a branch costs time and memory, its weights get no gradient, and they are counted in the model's size. Most
+//! often an `add` or `concat` that should join it was forgotten.
+//!
+//! ## Example
+//! ```text
+//! x = relu
+//! side = conv 16 1x1
+//! from x
+//! conv 16 3x3 pad 1     # `side` goes nowhere
+//! ```
+//!
+//! ## Use instead
+//! ```text
+//! x = relu
+//! side = conv 16 1x1
+//! from x
+//! conv 16 3x3 pad 1
+//! add(side)
+//! ```
+
+use super::Context;
+use crate::diagnostic::{Code, Diagnostic};
+use petgraph::visit::{Dfs, Reversed};
+
+pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let graph = &context.shaped.graph;
+    let mut used = vec![false; graph.graph.node_count()];
+    let mut search = Dfs::new(Reversed(&graph.graph), graph.output);
+    while let Some(node) = search.next(Reversed(&graph.graph)) {
+        if let Some(used) = used.get_mut(node.index()) {
+            *used = true;
+        }
+    }
+    for index in graph.graph.node_indices() {
+        // Only the last layer of a branch is told; what leads to it is unused for the same reason.
+        if used.get(index.index()) != Some(&false) || graph.readers(index).next().is_some() {
+            continue;
+        }
+        let Some(node) = graph.graph.node_weight(index) else { continue };
+        let diagnostic = Diagnostic::new(Code::UnusedValue, format!("nothing reads the output of `{}`", node.name))
+            .at(node.origin.span, "this branch goes nowhere")
+            .help("join it with `add` or `concat`, or take it out");
+        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::codes;
+
+    #[test]
+    fn a_branch_that_goes_nowhere() {
+        let net =
+            |end: &str| format!("input 3x32x32; x = relu; side = conv 3 1x1; bn; from x; {end} flatten; linear 10");
+        assert_eq!(codes(&net("")), ["E0406"]);
+        assert!(codes(&net("add(side);").replace("bn; ", "")).is_empty());
+    }
+}

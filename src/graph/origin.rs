@@ -1,0 +1,78 @@
+//! Where a layer came from: its statement, and the block calls and repeats round it.
+
+use crate::syntax::span::{SourceMap, Span};
+
+/// Index of a [`Frame`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FrameId(pub usize);
+
+/// One block call or one pass of a `repeat`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The call or repeat.
+    pub kind: FrameKind,
+    /// Where it stands.
+    pub span: Span,
+    /// What is round it.
+    pub parent: Option<FrameId>,
+}
+
+/// What a frame is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrameKind {
+    /// A block with its arguments, such as `basic(width: 32, stride: 2)`.
+    Block(String),
+    /// The `pass`-th of `of` passes, from 1.
+    Repeat {
+        /// From 1.
+        pass: usize,
+        /// How many there are.
+        of: usize,
+    },
+}
+
+/// Where a layer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The statement.
+    pub span: Span,
+    /// The innermost frame.
+    pub frame: Option<FrameId>,
+}
+
+/// All frames of one expansion.
+#[derive(Debug, Clone, Default)]
+pub struct Frames(Vec<Frame>);
+
+impl Frames {
+    /// Adds a frame.
+    pub fn push(&mut self, frame: Frame) -> FrameId {
+        self.0.push(frame);
+        FrameId(self.0.len() - 1)
+    }
+
+    /// The chain as a note, innermost first; `None` at the top of a net.
+    /// A repeat is told with the call it goes round.
+    pub fn describe(&self, frame: Option<FrameId>, sources: &SourceMap) -> Option<String> {
+        let mut lines: Vec<String> = Vec::new();
+        let mut next = frame;
+        while let Some(frame) = next.and_then(|id| self.0.get(id.0)) {
+            match &frame.kind {
+                FrameKind::Block(call) => {
+                    lines.push(format!("in block `{call}`, called at {}", sources.location(frame.span)));
+                }
+                FrameKind::Repeat { pass, of } => match lines.last_mut() {
+                    Some(line) => line.push_str(&format!(", repeat {pass} of {of}")),
+                    None => lines.push(format!("in repeat {pass} of {of} at {}", sources.location(frame.span))),
+                },
+            }
+            next = frame.parent;
+        }
+        // A long chain says most at its ends.
+        if lines.len() > 8 {
+            let left_out = lines.len() - 6;
+            lines.splice(4..lines.len() - 2, [format!("… {left_out} more …")]);
+        }
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
