@@ -1,0 +1,156 @@
+//! What lowering fills in where a spec says nothing: the weight rule and the settings of batch norm.
+//!
+//! The recipe sets them (`init`, `batch_norm`); they live here so that lowering does not depend on training.
+
+use super::program::{Init, VarianceEstimate};
+use serde::Serialize;
+
+/// Which rule gives the starting weights of convolutions and linear layers.
+///
+/// Fan-in is the number of inputs one output reads: (I/groups)·H·W for a convolution, I for a linear layer. Fan-out is
+/// (O/groups)·H·W, or O.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitRule {
+    /// N(0, 2/fan_in), biases 0. He, Zhang, Ren, Sun 2015, "Delving Deep into Rectifiers", eq. 10.
+    HeNormal,
+    /// U(±√(6/fan_in)), biases 0: uniform with the variance of [`InitRule::HeNormal`].
+    HeUniform,
+    /// U(±√(6/(fan_in + fan_out))), biases 0. Glorot & Bengio 2010, "Understanding the difficulty of training deep
+    /// feedforward neural networks", eq. 16. The usual choice for tanh.
+    GlorotUniform,
+    /// U(±1/√fan_in) for weights and biases: what PyTorch, dfdx and burn do when nothing is said. LeCun et al. 1998,
+    /// "Efficient BackProp", has the same scale but for a factor √3.
+    Torch,
+}
+
+impl InitRule {
+    /// Every rule with the word a recipe uses for it.
+    pub const NAMES: [(&'static str, InitRule); 4] = [
+        ("he-normal", InitRule::HeNormal),
+        ("he-uniform", InitRule::HeUniform),
+        ("glorot-uniform", InitRule::GlorotUniform),
+        ("torch", InitRule::Torch),
+    ];
+
+    /// Starting values of a weight.
+    pub fn weight(self, fan: Fan) -> Init {
+        let (fan_in, fan_out) = (fan.fan_in.max(1) as f64, fan.fan_out.max(1) as f64);
+        match self {
+            InitRule::HeNormal => Init::Normal { std: (2.0 / fan_in).sqrt() as f32 },
+            InitRule::HeUniform => Init::Uniform { bound: (6.0 / fan_in).sqrt() as f32 },
+            InitRule::GlorotUniform => Init::Uniform { bound: (6.0 / (fan_in + fan_out)).sqrt() as f32 },
+            InitRule::Torch => Init::Uniform { bound: (1.0 / fan_in).sqrt() as f32 },
+        }
+    }
+
+    /// Starting values of the bias beside a weight with this fan.
+    pub fn bias(self, fan: Fan) -> Init {
+        match self {
+            InitRule::Torch => self.weight(fan),
+            InitRule::HeNormal | InitRule::HeUniform | InitRule::GlorotUniform => Init::Constant { value: 0.0 },
+        }
+    }
+}
+
+/// How many inputs an output reads, and how many outputs an input feeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fan {
+    /// Inputs of one output.
+    pub fan_in: usize,
+    /// Outputs of one input (of a stride-1 convolution, away from the border).
+    pub fan_out: usize,
+}
+
+impl Fan {
+    /// Of a convolution weight O×(I/groups)×H×W.
+    pub fn conv(dims: [usize; 4], groups: usize) -> Self {
+        let [outputs, inputs, height, width] = dims;
+        Fan { fan_in: inputs * height * width, fan_out: outputs / groups.max(1) * height * width }
+    }
+
+    /// Of a linear weight O×I.
+    pub fn linear(outputs: usize, inputs: usize) -> Self {
+        Fan { fan_in: inputs, fan_out: outputs }
+    }
+}
+
+/// Settings of a batch norm that the spec does not give.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct NormDefaults {
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Weight of the old running value.
+    pub decay: f32,
+    /// Which estimate enters the running variance.
+    pub running_variance: VarianceEstimate,
+}
+
+impl Default for NormDefaults {
+    /// 1e-5, 0.9, unbiased: PyTorch's (whose `momentum` 0.1 is this decay 0.9).
+    fn default() -> Self {
+        NormDefaults { epsilon: 1e-5, decay: 0.9, running_variance: VarianceEstimate::Unbiased }
+    }
+}
+
+/// All that lowering fills in.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Defaults {
+    /// Starting weights.
+    pub init: InitRule,
+    /// Batch norm.
+    pub norm: NormDefaults,
+}
+
+impl Default for Defaults {
+    /// PyTorch's of both, since that is what most readers will compare with.
+    fn default() -> Self {
+        Defaults { init: InitRule::Torch, norm: NormDefaults::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A 3×3 convolution from 16 to 32 channels: fan-in 144, fan-out 288.
+    const DIMS: [usize; 4] = [32, 16, 3, 3];
+
+    fn number(init: Init) -> f64 {
+        f64::from(match init {
+            Init::Normal { std } => std,
+            Init::Uniform { bound } => bound,
+            Init::Constant { value } => value,
+        })
+    }
+
+    #[test]
+    fn rules_give_the_published_numbers() {
+        let fan = Fan::conv(DIMS, 1);
+        assert_eq!(fan, Fan { fan_in: 144, fan_out: 288 });
+        for (rule, expected) in [
+            (InitRule::HeNormal, 0.117_851_13),
+            (InitRule::HeUniform, 0.204_124_15),
+            (InitRule::GlorotUniform, 0.117_851_13),
+            (InitRule::Torch, 0.083_333_33),
+        ] {
+            assert!((number(rule.weight(fan)) - expected).abs() < 1e-7, "{rule:?}");
+        }
+        assert!(matches!(InitRule::HeNormal.weight(fan), Init::Normal { .. }));
+        assert!(matches!(InitRule::Torch.weight(fan), Init::Uniform { .. }));
+    }
+
+    #[test]
+    fn only_torch_draws_biases() {
+        let fan = Fan::linear(10, 84);
+        assert_eq!(InitRule::Torch.bias(fan), Init::Uniform { bound: (1.0f64 / 84.0).sqrt() as f32 });
+        assert_eq!(InitRule::GlorotUniform.bias(fan), Init::Constant { value: 0.0 });
+    }
+
+    #[test]
+    fn groups_count_in_both_fans() {
+        assert_eq!(Fan::conv([32, 4, 3, 3], 4), Fan { fan_in: 36, fan_out: 72 });
+        // A shape that cannot be is the checks' business; it must not divide by zero here.
+        assert!(number(InitRule::HeNormal.weight(Fan::conv([0, 0, 0, 0], 0))).is_finite());
+    }
+}
