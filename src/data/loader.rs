@@ -1,0 +1,359 @@
+//! Batches, prepared on a background thread while the last one trains.
+//!
+//! Everything drawn for an image depends on (seed, epoch, index of the image) alone, and the order of an epoch on
+//! (seed, epoch): the batches are the same bits wherever a run starts and however many threads there are.
+
+use super::augment::{Augment, PadValue};
+use super::normalize::Normalization;
+use super::{DataError, Subset};
+use crate::engine::Batch;
+use crate::random::{self, Purpose};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The order of the images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As the subset has them.
+    Sequential,
+    /// A new permutation for each epoch.
+    Shuffled,
+}
+
+/// What becomes of the images that do not fill a batch at the end of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastBatch {
+    /// They make a smaller batch.
+    Keep,
+    /// They are left out of this epoch (PyTorch's `drop_last`).
+    Drop,
+}
+
+/// How images become batches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoaderOptions {
+    /// Images a batch.
+    pub batch: usize,
+    /// Their order.
+    pub order: Order,
+    /// The end of an epoch.
+    pub last: LastBatch,
+    /// Crops and flips; none in evaluation.
+    pub augment: Option<Augment>,
+    /// From bytes to numbers.
+    pub normalization: Normalization,
+    /// The run's seed.
+    pub seed: u64,
+    /// First epoch.
+    pub epoch: u64,
+    /// First step within that epoch.
+    pub step: u64,
+    /// The epoch before which it ends; `None` for no end.
+    pub end: Option<u64>,
+}
+
+impl LoaderOptions {
+    /// Training: shuffled, epoch after epoch without end, the last batch kept.
+    pub fn training(batch: usize, normalization: Normalization, augment: Option<Augment>, seed: u64) -> Self {
+        LoaderOptions {
+            batch,
+            order: Order::Shuffled,
+            last: LastBatch::Keep,
+            augment,
+            normalization,
+            seed,
+            epoch: 0,
+            step: 0,
+            end: None,
+        }
+    }
+
+    /// Evaluation: every image once, in order, as it is.
+    pub fn evaluation(batch: usize, normalization: Normalization) -> Self {
+        LoaderOptions {
+            batch,
+            order: Order::Sequential,
+            last: LastBatch::Keep,
+            augment: None,
+            normalization,
+            seed: 0,
+            epoch: 0,
+            step: 0,
+            end: Some(1),
+        }
+    }
+
+    /// Starts at a step of an epoch: what a resumed run does. `step` may be that of the epoch's end.
+    #[must_use]
+    pub fn starting_at(mut self, epoch: u64, step: u64) -> Self {
+        (self.epoch, self.step) = (epoch, step);
+        self
+    }
+
+    /// Batches in an epoch of `images` images; 0 when the batch size is.
+    pub fn steps_per_epoch(&self, images: usize) -> u64 {
+        let steps = match (self.batch, self.last) {
+            (0, _) => 0,
+            (batch, LastBatch::Keep) => images.div_ceil(batch),
+            (batch, LastBatch::Drop) => images / batch,
+        };
+        steps as u64
+    }
+}
+
+/// Memory of a batch, used again and again.
+#[derive(Debug, Default)]
+struct Buffers {
+    images: Vec<f32>,
+    labels: Vec<u32>,
+    keys: Vec<u64>,
+    indices: Vec<u32>,
+}
+
+/// A batch that was prepared. Its memory goes back to the loader when it is dropped.
+#[derive(Debug)]
+pub struct LoadedBatch {
+    epoch: u64,
+    step: u64,
+    buffers: Buffers,
+    home: Sender<Buffers>,
+}
+
+impl LoadedBatch {
+    /// What an engine takes.
+    pub fn batch(&self) -> Batch<'_> {
+        let Buffers { images, labels, keys, .. } = &self.buffers;
+        Batch { images, labels, keys }
+    }
+
+    /// The epoch it belongs to, from 0.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Its number within the epoch, from 0.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// The index of each image in its split.
+    pub fn indices(&self) -> &[u32] {
+        &self.buffers.indices
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.buffers.labels.len()
+    }
+
+    /// Whether there is no image: never.
+    pub fn is_empty(&self) -> bool {
+        self.buffers.labels.is_empty()
+    }
+}
+
+impl Drop for LoadedBatch {
+    fn drop(&mut self) {
+        // A loader that has gone does not want it back.
+        let _ = self.home.send(std::mem::take(&mut self.buffers));
+    }
+}
+
+/// An iterator over batches that a background thread prepares ahead.
+#[derive(Debug)]
+pub struct Loader {
+    /// Both are there until the end or the drop.
+    batches: Option<Receiver<LoadedBatch>>,
+    thread: Option<JoinHandle<()>>,
+    steps_per_epoch: u64,
+    waited: Duration,
+}
+
+/// Batches that wait for their turn, beside the one being filled and the one in use.
+const AHEAD: usize = 2;
+
+impl Loader {
+    /// Starts to prepare batches of `images`.
+    ///
+    /// # Errors
+    /// [`DataError::Option`] when there is no image, no batch would ever be full, the start lies beyond the end of its
+    /// epoch, or augmentation or normalisation does not fit the images; [`DataError::Thread`] when the system refuses a
+    /// thread.
+    pub fn new(images: &Subset, options: LoaderOptions) -> Result<Loader, DataError> {
+        let shape = images.split().shape();
+        let steps_per_epoch = options.steps_per_epoch(images.len());
+        if images.is_empty() {
+            return Err(DataError::Option("there is no image to make batches of".into()));
+        }
+        if options.batch == 0 {
+            return Err(DataError::Option("the batch size must be at least 1".into()));
+        }
+        if steps_per_epoch == 0 {
+            return Err(DataError::Option(format!(
+                "{} images never fill a batch of {}: make the batch smaller or keep the last one",
+                images.len(),
+                options.batch
+            )));
+        }
+        if options.step > steps_per_epoch {
+            let step = options.step;
+            return Err(DataError::Option(format!("there is no step {step} in an epoch of {steps_per_epoch}")));
+        }
+        options.normalization.validate(shape)?;
+        if let Some(augment) = options.augment {
+            augment.validate(shape.plane().height, shape.plane().width)?;
+        }
+        let (sender, batches) = sync_channel(AHEAD);
+        let producer = Producer { images: images.clone(), options, steps_per_epoch };
+        let thread = std::thread::Builder::new()
+            .name("netc-loader".into())
+            .spawn(move || producer.run(&sender))
+            .map_err(DataError::Thread)?;
+        Ok(Loader { batches: Some(batches), thread: Some(thread), steps_per_epoch, waited: Duration::ZERO })
+    }
+
+    /// Batches in a whole epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+
+    /// Time that the caller has spent waiting for batches so far, the first one included.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Ends the thread. A thread that panicked has found a mistake of ours: it is passed on rather than taken for the
+    /// end of the data.
+    fn finish(&mut self) {
+        self.batches = None;
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+impl Iterator for Loader {
+    type Item = LoadedBatch;
+
+    fn next(&mut self) -> Option<LoadedBatch> {
+        let batches = self.batches.as_ref()?;
+        let batch = match batches.try_recv() {
+            Ok(batch) => Some(batch),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => {
+                let begin = Instant::now();
+                let batch = batches.recv().ok();
+                self.waited += begin.elapsed();
+                batch
+            }
+        };
+        if batch.is_none() {
+            self.finish();
+        }
+        batch
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // The thread waits only for room in the channel; without a receiver that ends with an error, and so does it.
+        self.finish();
+    }
+}
+
+/// What the background thread runs.
+struct Producer {
+    images: Subset,
+    options: LoaderOptions,
+    steps_per_epoch: u64,
+}
+
+impl Producer {
+    fn run(&self, batches: &SyncSender<LoadedBatch>) {
+        let options = &self.options;
+        let (home, returned) = channel();
+        let elements = self.images.split().shape().elements();
+        let mut scratch = Scratch { bytes: vec![0; elements], numbers: vec![0.0; elements] };
+        let mut first = options.step;
+        let mut epoch = options.epoch;
+        while options.end.is_none_or(|end| epoch < end) {
+            let order = self.order(epoch);
+            for (step, positions) in order.chunks(options.batch).enumerate().take(self.steps_per_epoch as usize) {
+                let step = step as u64;
+                if step < first {
+                    continue;
+                }
+                let mut buffers = returned.try_recv().unwrap_or_default();
+                self.fill(&mut buffers, epoch, positions, &mut scratch);
+                if batches.send(LoadedBatch { epoch, step, buffers, home: home.clone() }).is_err() {
+                    return;
+                }
+            }
+            first = 0;
+            epoch += 1;
+        }
+    }
+
+    /// The indices of the images of an epoch.
+    fn order(&self, epoch: u64) -> Vec<u32> {
+        let indices = self.images.indices();
+        match self.options.order {
+            Order::Sequential => indices.to_vec(),
+            Order::Shuffled => {
+                let key = random::key(Purpose::Shuffle, &[self.options.seed, epoch]);
+                let order = random::permutation(key, indices.len());
+                order.into_iter().map(|position| indices[position as usize]).collect()
+            }
+        }
+    }
+
+    fn fill(&self, buffers: &mut Buffers, epoch: u64, indices: &[u32], scratch: &mut Scratch) {
+        let split = self.images.split();
+        let elements = split.shape().elements();
+        let seed = self.options.seed;
+        buffers.indices.clear();
+        buffers.indices.extend_from_slice(indices);
+        buffers.labels.clear();
+        buffers.labels.extend(indices.iter().map(|&index| u32::from(split.labels()[index as usize])));
+        buffers.keys.clear();
+        let key = |&index: &u32| random::key(Purpose::Dropout, &[seed, epoch, u64::from(index)]);
+        buffers.keys.extend(indices.iter().map(key));
+        buffers.images.resize(indices.len() * elements, 0.0);
+        for (&index, target) in indices.iter().zip(buffers.images.chunks_exact_mut(elements)) {
+            self.prepare(split.image(index as usize), epoch, u64::from(index), target, scratch);
+        }
+    }
+
+    /// One image, varied and normalised.
+    fn prepare(&self, image: &[u8], epoch: u64, index: u64, target: &mut [f32], scratch: &mut Scratch) {
+        let plane = self.images.split().shape().plane();
+        let normalization = &self.options.normalization;
+        let Some(augment) = self.options.augment else {
+            return normalization.apply(image, target, plane.area());
+        };
+        let variation = augment.draw(self.options.seed, epoch, index);
+        // Which comes first is what the padding's value means.
+        match augment.pad_value {
+            PadValue::Zero => {
+                normalization.apply(image, &mut scratch.numbers, plane.area());
+                variation.apply(&scratch.numbers, target, plane.height, plane.width);
+            }
+            PadValue::Black => {
+                variation.apply(image, &mut scratch.bytes, plane.height, plane.width);
+                normalization.apply(&scratch.bytes, target, plane.area());
+            }
+        }
+    }
+}
+
+/// One image on its way.
+struct Scratch {
+    bytes: Vec<u8>,
+    numbers: Vec<f32>,
+}
+
+#[cfg(test)]
+mod tests;

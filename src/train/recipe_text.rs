@@ -1,0 +1,296 @@
+//! From YAML, and `--set`s over it, to a [`Recipe`].
+
+use super::recipe::{Augment, Group, Length, Normalize, Optimizer, OptimizerKind, PadValue, Recipe};
+use super::schedule::{Moment, MomentError, Schedule};
+use super::section::{Problem, Section, Source};
+use super::set;
+use super::values::{each, not_negative, number, positive, share, truth, whole, word};
+use super::yaml;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::engine::DecayForm;
+use crate::lower::defaults::{InitRule, NormDefaults};
+use crate::lower::program::VarianceEstimate;
+use crate::syntax::span::SourceMap;
+use serde_yaml::Value;
+use std::path::Path;
+
+impl Recipe {
+    /// Reads the recipe at `path`, if any, and applies `sets` (`optimizer.weight_decay=1e-3`) to it in order. Without
+    /// a path the defaults are what is set. The text and the `--set`s are added to `sources`, so that mistakes are
+    /// shown where they stand.
+    ///
+    /// # Errors
+    /// Every mistake that was found: [`Code::FileNotRead`], [`Code::RecipeSyntax`], [`Code::RecipeValue`],
+    /// [`Code::RecipeSet`].
+    pub fn load(path: Option<&Path>, sets: &[String], sources: &mut SourceMap) -> Result<Recipe, Vec<Diagnostic>> {
+        let text = match path {
+            None => None,
+            Some(path) => Some((path, std::fs::read_to_string(path).map_err(|error| vec![not_read(path, &error)])?)),
+        };
+        Recipe::read(text, sets, sources)
+    }
+
+    /// As [`Recipe::load`], from a text already read and the name to show it under.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`].
+    pub fn read(
+        text: Option<(&Path, String)>,
+        sets: &[String],
+        sources: &mut SourceMap,
+    ) -> Result<Recipe, Vec<Diagnostic>> {
+        let mut root = Value::Null;
+        let mut file = None;
+        if let Some((path, text)) = text {
+            let id = sources.add(path, text.clone());
+            root = yaml::parse(&text, id).map_err(|error| vec![error])?;
+            file = Some((id, text));
+        }
+        let sets = set::apply(sets, &mut root, sources)?;
+        let source = Source::new(file, sets, root);
+        let recipe = interpret(&source);
+        let errors = source.into_errors();
+        if errors.is_empty() { Ok(recipe) } else { Err(errors) }
+    }
+}
+
+fn not_read(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::new(Code::FileNotRead, format!("cannot read the recipe `{}`", path.display())).note(error.to_string())
+}
+
+/// Reads all keys; mistakes go to the source, and a default stands in for each.
+fn interpret(source: &Source) -> Recipe {
+    let default = Recipe::default();
+    let mut root = source.root();
+    let recipe = Recipe {
+        data: root.read("data", text).unwrap_or(default.data),
+        normalize: normalize(&mut root).unwrap_or(default.normalize),
+        augment: augment(&mut root).unwrap_or(default.augment),
+        batch: root.read("batch", count).unwrap_or(default.batch),
+        length: length(&mut root).unwrap_or(default.length),
+        hold_out: root.read("hold_out", |value| whole(value, 0).map(to_size)).unwrap_or(default.hold_out),
+        optimizer: optimizer(root.section("optimizer"), default.optimizer),
+        schedule: schedule(&mut root).unwrap_or(default.schedule),
+        init: root.read("init", |value| word(value, &InitRule::NAMES)).unwrap_or(default.init),
+        batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
+        seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
+    };
+    root.finish();
+    recipe
+}
+
+fn text(value: &Value) -> Result<String, Problem> {
+    match value.as_str() {
+        Some(text) if !text.is_empty() => Ok(text.to_string()),
+        _ => Err(Problem::expected("`cifar10`, `mnist`, `shapes` or a folder", value)),
+    }
+}
+
+fn to_size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn count(value: &Value) -> Result<usize, Problem> {
+    whole(value, 1).map(to_size)
+}
+
+fn length(root: &mut Section<'_>) -> Option<Length> {
+    let both = root.value("epochs").is_some() && root.value("steps").is_some();
+    let epochs = root.read("epochs", |value| whole(value, 1)).map(Length::Epochs);
+    let steps = root.read("steps", |value| whole(value, 1)).map(Length::Steps);
+    if both {
+        let problem = Problem::senseless("a recipe has `epochs` or `steps`, not both");
+        root.report("steps", problem.help("remove one of them"));
+    }
+    epochs.or(steps)
+}
+
+fn normalize(root: &mut Section<'_>) -> Option<Normalize> {
+    if !matches!(root.value("normalize")?, Value::Mapping(_)) {
+        let words = [("none", 0), ("per-channel", 1), ("per-pixel-mean", 2), ("per-image", 3)];
+        return root.read("normalize", |value| word(value, &words)).map(|which| match which {
+            0 => Normalize::None,
+            1 => Normalize::PerChannel,
+            2 => Normalize::PerPixelMean,
+            _ => Normalize::PerImage,
+        });
+    }
+    let mut section = root.section("normalize");
+    let help = "write `{mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616]}`, one number a channel";
+    for key in ["mean", "std"] {
+        if section.value(key).is_none() {
+            section.missing(key, "numbers of one's own are a mean and a deviation", help);
+        }
+    }
+    let mean = section.read("mean", |value| each(value, number)).unwrap_or_default();
+    let std = section.read("std", |value| each(value, positive)).unwrap_or_default();
+    if !mean.is_empty() && !std.is_empty() && mean.len() != std.len() {
+        let message = format!("{} deviations for {} means", std.len(), mean.len());
+        section.report("std", Problem::senseless(message).help(help));
+    }
+    section.finish();
+    Some(Normalize::Fixed { mean, std })
+}
+
+fn augment(root: &mut Section<'_>) -> Option<Augment> {
+    if let Some(Value::String(_) | Value::Bool(_) | Value::Number(_)) = root.value("augment") {
+        return root.read("augment", |value| {
+            word(value, &[("none", Augment::default())])
+                .map_err(|problem| problem.help("write `none`, or what is done, such as `{pad: 4, flip: true}`"))
+        });
+    }
+    let mut section = root.section("augment");
+    let pad = section.read("pad", |value| match whole(value, 0)? {
+        pad @ 0..=1024 => Ok(to_size(pad)),
+        _ => Err(Problem::senseless("must be at most 1024 pixels")),
+    });
+    let values = [("zero", PadValue::Zero), ("black", PadValue::Black)];
+    let pad_value = section.read("pad_value", |value| word(value, &values));
+    let flip = section.read("flip", truth);
+    section.finish();
+    Some(Augment { pad: pad.unwrap_or(0), pad_value: pad_value.unwrap_or_default(), flip: flip.unwrap_or(false) })
+}
+
+fn optimizer(mut section: Section<'_>, default: Optimizer) -> Optimizer {
+    let forms = [("gradient", DecayForm::Gradient), ("decoupled", DecayForm::Decoupled)];
+    let groups = [("bias", Group::Bias), ("norm", Group::Norm)];
+    let optimizer = Optimizer {
+        kind: section.read("kind", |value| word(value, &[("sgd", OptimizerKind::Sgd)])).unwrap_or(default.kind),
+        learning_rate: section.read("learning_rate", positive).unwrap_or(default.learning_rate),
+        momentum: section.read("momentum", share).unwrap_or(default.momentum),
+        nesterov: section.read("nesterov", truth).unwrap_or(default.nesterov),
+        weight_decay: section.read("weight_decay", not_negative).unwrap_or(default.weight_decay),
+        decay_form: section.read("decay_form", |value| word(value, &forms)).unwrap_or(default.decay_form),
+        decay_except: section
+            .read("decay_except", |value| each(value, |item| word(item, &groups)))
+            .unwrap_or(default.decay_except),
+    };
+    if optimizer.nesterov && optimizer.momentum == 0.0 {
+        section.report("nesterov", Problem::senseless("needs a momentum above 0: it is a form of momentum"));
+    }
+    section.finish();
+    optimizer
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Constant,
+    Step,
+    Multistep,
+}
+
+fn schedule(root: &mut Section<'_>) -> Option<Schedule> {
+    let kinds = [("constant", Kind::Constant), ("step", Kind::Step), ("multistep", Kind::Multistep)];
+    if let Some(Value::String(_)) = root.value("schedule") {
+        // Only `constant` needs nothing more.
+        let help = "write such as `{kind: multistep, at: [50 %, 75 %], factor: 0.1}`";
+        return root.read("schedule", |value| match word(value, &kinds)? {
+            Kind::Constant => Ok(Schedule::Constant),
+            _ => Err(Problem::senseless("needs to know when, and by what factor").help(help)),
+        });
+    }
+    let mut section = root.section("schedule");
+    if !section.is_written() {
+        return None;
+    }
+    let example = "write such as `{kind: multistep, at: [50 %, 75 %], factor: 0.1}`";
+    let kind = section.value("kind").is_some();
+    if !kind {
+        section.missing("kind", "a schedule is `constant`, `step` or `multistep`", example);
+    }
+    let kind = section.read("kind", |value| word(value, &kinds));
+    // Which keys there may be depends on the kind: `at` of a `step` schedule is unknown, not ignored.
+    let schedule = match kind {
+        None => {
+            for key in ["at", "every", "factor"] {
+                section.value(key);
+            }
+            None
+        }
+        Some(Kind::Constant) => Some(Schedule::Constant),
+        Some(Kind::Step) => {
+            if section.value("every").is_none() {
+                section.missing(
+                    "every",
+                    "a step schedule changes the rate again and again",
+                    "write such as `30 epochs`",
+                );
+            }
+            let every = section.read("every", moment);
+            factor(&mut section).zip(every).map(|(factor, every)| Schedule::Step { every, factor })
+        }
+        Some(Kind::Multistep) => {
+            if section.value("at").is_none() {
+                section.missing(
+                    "at",
+                    "a multistep schedule changes the rate at moments",
+                    "write such as `[50 %, 75 %]`",
+                );
+            }
+            let at = section.read("at", |value| each(value, moment));
+            factor(&mut section).zip(at).map(|(factor, at)| Schedule::Multistep { at, factor })
+        }
+    };
+    section.finish();
+    schedule
+}
+
+fn factor(section: &mut Section<'_>) -> Option<f64> {
+    if section.value("factor").is_none() {
+        section.missing("factor", "what the rate is multiplied by", "write such as `0.1`");
+    }
+    section.read("factor", positive)
+}
+
+fn moment(value: &Value) -> Result<Moment, Problem> {
+    let written = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(Problem::expected("a moment, such as `32000 steps`", value)),
+    };
+    let moment: Moment = written.parse().map_err(|error: MomentError| {
+        let problem = Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None };
+        match error {
+            MomentError::NoUnit => {
+                problem.help(format!("write `{written} steps`, `{written} epochs` or `{written} %`"))
+            }
+            MomentError::Unit(_) => problem.help("the units are `steps`, `epochs` and `%`"),
+            _ => problem,
+        }
+    })?;
+    if moment.is_zero() { Err(Problem::senseless(format!("`{written}` is where the run starts"))) } else { Ok(moment) }
+}
+
+fn batch_norm(mut section: Section<'_>, default: NormDefaults) -> NormDefaults {
+    let estimates = [("unbiased", VarianceEstimate::Unbiased), ("biased", VarianceEstimate::Biased)];
+    let mut norm = NormDefaults {
+        epsilon: section.read("epsilon", positive).map_or(default.epsilon, |number| number as f32),
+        decay: section.read("decay", share).map_or(default.decay, |number| number as f32),
+        running_variance: section
+            .read("running_variance", |value| word(value, &estimates))
+            .unwrap_or(default.running_variance),
+    };
+    if norm.epsilon <= 0.0 {
+        section.report("epsilon", Problem::senseless("is 0 in 32-bit floats"));
+        norm.epsilon = default.epsilon;
+    }
+    if let Some(value) = section.value("momentum") {
+        let message = "frameworks mean two opposite things by the momentum of a batch norm";
+        let help = match number(value) {
+            Ok(momentum) if (0.0..=1.0).contains(&momentum) => {
+                let torch = (1.0 - momentum) * 1e6;
+                format!(
+                    "write `decay`, the weight of the old value: {} for PyTorch's `momentum: {momentum}`, {momentum} for Keras's",
+                    torch.round() / 1e6
+                )
+            }
+            _ => "write `decay`, the weight of the old running value".into(),
+        };
+        section.report("momentum", Problem { code: Code::RecipeSyntax, message: message.into(), help: Some(help) });
+    }
+    section.finish();
+    norm
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! Reading a YAML mapping key by key, with every mistake reported and none hiding the next.
+//!
+//! A [`Source`] is the YAML of a recipe with the `--set`s applied; it knows where each value came from. A [`Section`]
+//! is one mapping in it: what was never asked for when it is finished is an unknown key.
+
+use super::yaml::{Part, find};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::syntax::span::{FileId, Span};
+use serde_yaml::{Mapping, Value};
+use std::cell::RefCell;
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// [`Code::RecipeSyntax`] for the wrong type or an unknown word, [`Code::RecipeValue`] for a senseless one.
+    pub code: Code,
+    /// What was found, and what belongs there.
+    pub message: String,
+    /// What to write.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A value of the wrong type: `expected` is such as "a number".
+    pub fn expected(expected: &str, found: &Value) -> Self {
+        Problem {
+            code: Code::RecipeSyntax,
+            message: format!("expected {expected}, found {}", shown(found)),
+            help: None,
+        }
+    }
+
+    /// A value of the right type that makes no sense.
+    pub fn senseless(message: impl Into<String>) -> Self {
+        Problem { code: Code::RecipeValue, message: message.into(), help: None }
+    }
+
+    /// With a way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A short text for a value in a message.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".into(),
+        Value::Bool(b) => format!("`{b}`"),
+        Value::Number(n) => format!("`{n}`"),
+        Value::String(s) => format!("the text `{s}`"),
+        Value::Sequence(_) => "a list".into(),
+        Value::Mapping(_) => "a mapping".into(),
+        Value::Tagged(tagged) => format!("a value with the tag `{}`", tagged.tag),
+    }
+}
+
+/// One `--set`, applied.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The dotted path, split.
+    pub path: Vec<String>,
+    /// Where the path stands in the argument.
+    pub key: Span,
+    /// Where the value stands in the argument.
+    pub value: Span,
+}
+
+/// A recipe's YAML, and where each part of it came from.
+#[derive(Debug)]
+pub struct Source {
+    /// The text and its file; none when there is no recipe, only `--set`s.
+    pub file: Option<(FileId, String)>,
+    /// The `--set`s, later ones winning.
+    pub sets: Vec<Assignment>,
+    /// The values in force.
+    pub root: Value,
+    errors: RefCell<Vec<Diagnostic>>,
+}
+
+impl Source {
+    /// A source without mistakes so far.
+    pub fn new(file: Option<(FileId, String)>, sets: Vec<Assignment>, root: Value) -> Self {
+        Source { file, sets, root, errors: RefCell::default() }
+    }
+
+    /// The mistakes found.
+    pub fn into_errors(self) -> Vec<Diagnostic> {
+        self.errors.into_inner()
+    }
+
+    /// The top of the recipe. An empty text is an empty mapping.
+    pub fn root(&self) -> Section<'_> {
+        self.section(
+            &[],
+            match &self.root {
+                Value::Null => None,
+                other => Some(other),
+            },
+        )
+    }
+
+    /// Reports a mistake at the key or value of `path`; in a `--set` it is a [`Code::RecipeSet`], since the YAML is not to blame.
+    pub fn report(&self, path: &[&str], part: Part, code: Code, message: String, label: &str, help: Option<String>) {
+        let set = self
+            .sets
+            .iter()
+            .rev()
+            .find(|set| path.len() >= set.path.len() && set.path.iter().zip(path).all(|(set, step)| set == step));
+        let (code, place) = match set {
+            Some(set) if part == Part::Key && set.path.len() == path.len() => (Code::RecipeSet, Some(set.key)),
+            Some(set) => (Code::RecipeSet, Some(set.value)),
+            None => (code, self.file.as_ref().and_then(|(file, text)| find(text, *file, path, part))),
+        };
+        // What is missing is pointed at by the nearest thing that is there.
+        let place = place.or_else(|| {
+            let (file, text) = self.file.as_ref()?;
+            (1..path.len()).rev().find_map(|length| find(text, *file, &path[..length], Part::Key))
+        });
+        let mut diagnostic = Diagnostic::new(code, message);
+        if let Some(span) = place {
+            diagnostic = diagnostic.at(span, label);
+        }
+        if let Some(help) = help {
+            diagnostic = diagnostic.help(help);
+        }
+        self.errors.borrow_mut().push(diagnostic);
+    }
+
+    fn section<'a>(&'a self, path: &[&'a str], value: Option<&'a Value>) -> Section<'a> {
+        let map = match value {
+            Some(Value::Mapping(map)) => Some(map),
+            None => None,
+            Some(other) => {
+                let name = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
+                let problem = Problem::expected("a mapping of keys to values", other);
+                let message = format!("{name}: {}", problem.message);
+                self.report(path, Part::Value, problem.code, message, "", None);
+                None
+            }
+        };
+        Section { source: self, path: path.to_vec(), map, asked: Vec::new() }
+    }
+}
+
+/// Words of other tools, and what a recipe calls the same thing.
+const FOREIGN: &[(&str, &str)] = &[
+    ("lr", "learning_rate"),
+    ("base_lr", "learning_rate"),
+    ("rate", "learning_rate"),
+    ("wd", "weight_decay"),
+    ("decay", "weight_decay"),
+    ("l2", "weight_decay"),
+    ("batch_size", "batch"),
+    ("dataset", "data"),
+    ("num_epochs", "epochs"),
+    ("max_epochs", "epochs"),
+    ("max_iter", "steps"),
+    ("iterations", "steps"),
+    ("lr_policy", "schedule"),
+    ("lr_schedule", "schedule"),
+    ("scheduler", "schedule"),
+    ("milestones", "at"),
+    ("stepvalue", "at"),
+    ("stepsize", "every"),
+    ("step_size", "every"),
+    ("gamma", "factor"),
+    ("eps", "epsilon"),
+    ("type", "kind"),
+    ("validation", "hold_out"),
+    ("val_split", "hold_out"),
+    ("augmentation", "augment"),
+    ("normalization", "normalize"),
+    ("initializer", "init"),
+    ("bn", "batch_norm"),
+    ("padding", "pad"),
+    ("mirror", "flip"),
+    ("random_seed", "seed"),
+];
+
+/// One mapping of a recipe.
+pub struct Section<'a> {
+    source: &'a Source,
+    path: Vec<&'a str>,
+    map: Option<&'a Mapping>,
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The value of a key, if it is there; from then on the key is a known one.
+    pub fn value(&mut self, key: &'static str) -> Option<&'a Value> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        self.map.and_then(|map| map.get(key))
+    }
+
+    /// The value of a key as `parse` makes it; `None` when the key is absent or its value was reported.
+    pub fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&Value) -> Result<T, Problem>) -> Option<T> {
+        match parse(self.value(key)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.report(key, problem);
+                None
+            }
+        }
+    }
+
+    /// A mapping inside this one, empty when absent.
+    pub fn section(&mut self, key: &'static str) -> Section<'a> {
+        let value = self.value(key);
+        let mut path = self.path.clone();
+        path.push(key);
+        self.source.section(&path, value)
+    }
+
+    /// Whether anything is written here.
+    pub fn is_written(&self) -> bool {
+        self.map.is_some()
+    }
+
+    /// Reports a mistake in the value of a key.
+    pub fn report(&self, key: &'a str, problem: Problem) {
+        let mut path = self.path.clone();
+        path.push(key);
+        let message = format!("`{}`: {}", path.join("."), problem.message);
+        self.source.report(&path, Part::Value, problem.code, message, "", problem.help);
+    }
+
+    /// Reports a key that must be there and is not.
+    pub fn missing(&self, key: &'a str, why: &str, help: &str) {
+        let mut path = self.path.clone();
+        path.push(key);
+        let message = format!("`{}` is missing: {why}", path.join("."));
+        self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "needs it", Some(help.to_string()));
+    }
+
+    /// Reports every key that nothing asked for, with the one that was probably meant.
+    pub fn finish(self) {
+        for key in self.map.into_iter().flat_map(Mapping::keys) {
+            let Some(name) = key.as_str() else {
+                let message = format!("a key of a recipe is a word, found {}", shown(key));
+                self.source.report(&self.path, Part::Value, Code::RecipeSyntax, message, "", None);
+                continue;
+            };
+            if self.asked.contains(&name) {
+                continue;
+            }
+            let foreign = FOREIGN.iter().find(|(word, ours)| *word == name && self.asked.contains(ours));
+            let meant = foreign.map(|(_, ours)| *ours);
+            let meant = meant.or_else(|| suggest::nearest(name, self.asked.iter().copied()));
+            let help = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the keys here are {}", suggest::list(self.asked.iter().copied())),
+            };
+            let mut path = self.path.clone();
+            let place = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
+            path.push(name);
+            let message = format!("{place} has no key `{name}`");
+            self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+        }
+    }
+}
