@@ -118,7 +118,8 @@ impl Binder<'_> {
                         || match &next.kind {
                             ExprKind::Bool(_) | ExprKind::Group(_) => true,
                             ExprKind::Name(next) => {
-                                self.named_slot(next).is_none() && matches!(self.environment.get(next), Some(Value::Bool(_)))
+                                self.named_slot(next).is_none()
+                                    && matches!(self.environment.get(next), Some(Value::Bool(_)))
                             }
                             _ => false,
                         }

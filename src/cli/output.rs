@@ -1,0 +1,62 @@
+//! Where text goes: results to stdout, messages and progress to stderr.
+
+use crate::diagnostic::{Diagnostic, render};
+use crate::syntax::span::SourceMap;
+use clap::ValueEnum;
+use std::io::{self, IsTerminal, Write};
+
+/// When messages are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The two streams.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    color: bool,
+}
+
+impl Output {
+    /// Decides on colour.
+    pub fn new(color: Color) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Output {
+            color: match color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => !no_color && io::stderr().is_terminal(),
+            },
+        }
+    }
+
+    /// Prints messages.
+    pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &SourceMap) {
+        // A reader that went away is no reason to fail.
+        let _ = io::stderr().lock().write_all(render::render_all(diagnostics, sources, self.color).as_bytes());
+    }
+
+    /// Prints a result, with a newline.
+    pub fn result(&self, text: &str) {
+        let _ = writeln!(io::stdout().lock(), "{text}");
+    }
+
+    /// Prints a result as JSON.
+    pub fn json(&self, value: &impl serde::Serialize) {
+        match serde_json::to_string_pretty(value) {
+            Ok(text) => self.result(&text),
+            Err(error) => drop(writeln!(io::stderr().lock(), "cannot write JSON: {error}")),
+        }
+    }
+}
+
+/// 1234567 as `1 234 567`.
+pub fn spaced(number: u64) -> String {
+    crate::check::expectations::grouped(number).replace('_', " ")
+}
