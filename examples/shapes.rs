@@ -6,7 +6,7 @@ use netc::graph::dims::Shape;
 use std::error::Error;
 use std::path::Path;
 
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 10;
 const ZOOM: usize = 2;
 const GAP: usize = 2;
 

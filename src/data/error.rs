@@ -21,7 +21,7 @@ pub enum DataError {
         ways: Vec<String>,
     },
     /// Some of the files are there, others are not.
-    #[error("{} of the data set `{name}` in `{}`", missing_files(.missing), .folder.display())]
+    #[error("the data set `{name}` in `{}` is not whole: {}", .folder.display(), missing_files(.missing))]
     Incomplete {
         /// The data set.
         name: &'static str,
@@ -154,5 +154,30 @@ impl From<&DataError> for Diagnostic {
             DataError::Option(_) => {}
         }
         diagnostic
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_names_file_offset_and_cause() {
+        let broken = Diagnostic::from(&DataError::malformed(Path::new("a/b.bin"), 3073, "label 12"));
+        assert_eq!((broken.code, broken.message.as_str()), (Code::DataMalformed, "`a/b.bin`, byte 3073: label 12"));
+        let denied = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "no entry");
+        let unread = Diagnostic::from(&DataError::unreadable(Path::new("a/b.bin"), denied));
+        assert_eq!(unread.code, Code::DataNotFound);
+        assert!(unread.message.contains("a/b.bin") && unread.notes == ["no entry"]);
+        let differ = DataError::CountsDiffer { images: "i".into(), image_count: 2, labels: "l".into(), label_count: 3 };
+        assert_eq!(Diagnostic::from(&differ).message, "`i` holds 2 images but `l` holds 3 labels");
+        let incomplete = DataError::Incomplete { name: "cifar10", folder: "f".into(), missing: vec!["x.bin".into()] };
+        assert_eq!(
+            Diagnostic::from(&incomplete).message,
+            "the data set `cifar10` in `f` is not whole: `x.bin` is missing"
+        );
+        let draw = Diagnostic::from(&DataError::CannotDraw(Shape::map(2, 32, 32)));
+        assert_eq!(draw.code, Code::InputAgainstData);
+        assert!(draw.message.contains("2x32x32") && draw.help[0].contains("12 to 512"));
     }
 }

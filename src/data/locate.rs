@@ -34,7 +34,8 @@ impl Request {
         }
         let mut noticed = Vec::new();
         let names = Kind::ALL.map(Kind::name);
-        if let Some(near) = suggest::nearest(text, names) {
+        let begun = || names.into_iter().find(|name| text.len() > 2 && name.starts_with(&text.to_ascii_lowercase()));
+        if let Some(near) = suggest::nearest(text, names).or_else(begun) {
             noticed.push(format!("there is a data set called `{near}`"));
         }
         Err(DataError::NotFound {
@@ -49,7 +50,7 @@ impl Request {
 /// One place to look in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Where it comes from, for messages: "NETC_DATA", "the working folder", "the cache folder".
+    /// Where it comes from, for messages: `NETC_DATA`, "the working folder", "the cache folder".
     pub origin: &'static str,
     /// The folder.
     pub folder: PathBuf,
@@ -234,10 +235,15 @@ impl Search {
             }
         }
         let folder = place.display();
-        let below: Vec<&str> = format.folders.iter().copied().filter(|sub| !sub.is_empty()).collect();
-        let state = if place.is_dir() { "" } else { ", which does not exist" };
-        let origin = origin.map_or(String::new(), |origin| format!(" ({origin}{state})"));
-        self.tried.push(format!("`{folder}`{origin} and, below it, {}", suggest::list(below)));
+        let line = match (origin, place.is_dir()) {
+            (Some(origin), true) => format!("`{folder}` ({origin})"),
+            (Some(origin), false) => format!("`{folder}` ({origin}), which does not exist"),
+            (None, _) => format!("`{folder}`"),
+        };
+        // One folder is searched for each format.
+        if self.tried.last() != Some(&line) {
+            self.tried.push(line);
+        }
         None
     }
 
@@ -251,10 +257,14 @@ impl Search {
         });
     }
 
-    fn failure(self, formats: &[Format], wanted: String, places: &[Place]) -> DataError {
+    fn failure(mut self, formats: &[Format], wanted: String, places: &[Place]) -> DataError {
         // Half a data set is nearer to what is wanted than none.
         if let Some(incomplete) = self.incomplete {
             return incomplete;
+        }
+        if !self.tried.is_empty() {
+            let below = formats.iter().flat_map(|format| format.folders).copied().filter(|sub| !sub.is_empty());
+            self.tried.push(format!("and in each of them in {}", suggest::list(below)));
         }
         let mut ways = vec!["give the folder that holds its files: `--data DIR`".to_string()];
         if places.iter().all(|place| place.origin != VARIABLE) {

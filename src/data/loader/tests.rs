@@ -171,11 +171,14 @@ fn memory_is_used_again() {
 
 #[test]
 fn waiting_is_measured() {
-    let images = images(50);
-    let mut loader = Loader::new(&images, training(5)).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    // Two are ready by now.
-    let before = loader.waited();
-    assert!(loader.next().is_some() && loader.next().is_some());
-    assert_eq!(loader.waited(), before);
+    let images = images(250);
+    let waited = |head_start: Duration| {
+        let mut loader = Loader::new(&images, training(250)).unwrap();
+        std::thread::sleep(head_start);
+        assert!(loader.next().is_some());
+        loader.waited()
+    };
+    // A busy machine may run either thread first: it must come out right once.
+    assert!((0..50).any(|_| waited(Duration::ZERO) > Duration::ZERO));
+    assert!((0..50).any(|n| waited(Duration::from_millis(10 * n)) == Duration::ZERO));
 }

@@ -139,6 +139,7 @@ fn names_win_over_folders_and_unknown_words_get_a_suggestion() {
         other => panic!("{other:?}"),
     };
     assert!(message("cifar-10").contains("called `cifar10`"));
+    assert!(message("cifar").contains("called `cifar10`"));
     assert!(message("no/such/folder").contains("`shapes`"));
     assert!(message("").contains("`mnist`"));
 }
@@ -154,4 +155,27 @@ fn places_come_from_the_environment() {
     assert_eq!(places(&[("HOME", "/h")]), ["./data", "/h/.cache/netc"].map(PathBuf::from));
     assert_eq!(places(&[("XDG_CACHE_HOME", "relative"), ("HOME", "/h")])[1], PathBuf::from("/h/.cache/netc"));
     assert_eq!(places(&[]), [PathBuf::from("./data")]);
+}
+
+#[test]
+fn what_a_newcomer_without_data_reads() {
+    let place = |origin, folder: &str| Place { origin, folder: folder.into() };
+    let places = Places(vec![
+        place("the working folder", "./no-such-data"),
+        place("the cache folder", "/home/someone/.cache/netc"),
+    ]);
+    let error = locate(&CIFAR, &places, None).unwrap_err();
+    let text = crate::diagnostic::render::render(&Diagnostic::from(&error), &Default::default(), false);
+    insta::assert_snapshot!(text, @r"
+    error[E0601]: the data set `cifar10` was not found
+     |
+     = note: looked in:
+             `./no-such-data` (the working folder), which does not exist
+             `/home/someone/.cache/netc` (the cache folder), which does not exist
+             and in each of them in `cifar-10-batches-bin`, `cifar10`, `cifar10/cifar-10-batches-bin`, `cifar-10` and `CIFAR10`
+     = help: give the folder that holds its files: `--data DIR`
+     = help: set NETC_DATA to a folder of data sets
+     = help: fetch `cifar-10-binary.tar.gz` from CIFAR-10's home page and unpack it in one of these places
+     = help: train on the built-in drawings, which need no files: `--data shapes`
+    ");
 }
