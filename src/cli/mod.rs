@@ -1,1 +1,4 @@
 //! The command line: one file a sub-command.
+
+pub mod eval;
+pub mod train;
