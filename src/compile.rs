@@ -17,7 +17,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// `-p name=value`: parameters of the net.
-    pub net_parameters: Vec<(String, String)>,
+    pub net_parameters: Vec<String>,
     /// The data set, if one is known.
     pub target: Option<Target>,
     /// What lowering fills in.

@@ -64,8 +64,8 @@ fn deeper_members_of_the_family_have_the_published_counts() {
         (18, true, 1_730_714, 253_149_824),
     ] {
         let mut options = Options::default();
-        options.net_parameters.push(("n".into(), n.to_string()));
-        options.net_parameters.push(("projection".into(), projection.to_string()));
+        options.net_parameters.push(format!("n={n}"));
+        options.net_parameters.push(format!("projection={projection}"));
         let compiled = netc::compile::compile_text(Path::new("specs/deep.net"), text.into(), &options);
         let summary = summarize(compiled.shaped.as_ref().unwrap());
         assert_eq!((summary.params, summary.macs), (params, macs), "n = {n}, projection = {projection}");

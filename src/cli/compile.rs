@@ -1,8 +1,9 @@
 //! Spec, recipe and data set together: what every command that needs a network starts from.
 
+use super::train::RecipeArguments;
 use crate::check::Target;
 use crate::compile::{self, Compilation};
-use crate::data::locate::{Located, Places, Request, locate};
+use crate::data::locate::{self, Located, Places, locate};
 use crate::data::{Description, Kind};
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::graph::summary::{Summary, summarize};
@@ -13,26 +14,33 @@ use crate::train::recipe::Recipe;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// What every command takes that reads a spec.
+/// What the commands that only look at a network take.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
-    /// Recipe to use instead of the one that the spec names.
-    #[arg(long, value_name = "FILE")]
-    pub recipe: Option<PathBuf>,
-    /// Change one value of the recipe, such as `optimizer.weight_decay=1e-3`; can be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub sets: Vec<String>,
-    /// Data set: cifar10, mnist, shapes (built in) or a folder.
-    #[arg(long, value_name = "NAME|DIR")]
-    pub data: Option<String>,
-    /// Parameter of the net, such as `n=9`; can be given several times.
-    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
-    pub parameters: Vec<(String, String)>,
+    #[command(flatten)]
+    /// What changes the recipe.
+    pub recipe: RecipeArguments,
+    /// Sets a parameter of the net, such as `n=9`
+    #[arg(short = 'p', value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
 }
 
-fn name_and_value(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as `n=9`")?;
-    Ok((name.trim().to_string(), value.trim().to_string()))
+impl Options {
+    /// The same for [`compile`].
+    pub fn request(&self) -> Request<'_> {
+        Request { recipe: self.recipe.recipe.as_deref(), sets: self.recipe.sets(), parameters: &self.parameters }
+    }
+}
+
+/// What is asked of the compiler beside the spec.
+#[derive(Debug, Clone, Default)]
+pub struct Request<'a> {
+    /// Recipe to use instead of the spec's own.
+    pub recipe: Option<&'a Path>,
+    /// Changes to the recipe, `key=value`.
+    pub sets: Vec<String>,
+    /// Parameters of the net, `name=value`.
+    pub parameters: &'a [String],
 }
 
 /// A spec that can run, with its recipe.
@@ -65,14 +73,11 @@ pub struct Failure {
 ///
 /// # Errors
 /// Every mistake in spec and recipe.
-pub fn compile(spec: &Path, options: &Options) -> Result<Compiled, Box<Failure>> {
-    let (compilation, recipe, recipe_path) = stages(spec, options);
+pub fn compile(spec: &Path, request: &Request<'_>) -> Result<Compiled, Box<Failure>> {
+    let (compilation, recipe, recipe_path) = stages(spec, request);
     let Compilation { sources, diagnostics, shaped, program, .. } = compilation;
     match (program, recipe, shaped) {
-        (Some(program), Some(mut recipe), Some(shaped)) if !has_errors(&diagnostics) => {
-            if let Some(data) = &options.data {
-                recipe.data.clone_from(data);
-            }
+        (Some(program), Some(recipe), Some(shaped)) if !has_errors(&diagnostics) => {
             let summary = summarize(&shaped);
             Ok(Compiled { program, summary, recipe, recipe_path, sources, warnings: diagnostics })
         }
@@ -81,15 +86,15 @@ pub fn compile(spec: &Path, options: &Options) -> Result<Compiled, Box<Failure>>
 }
 
 /// Runs the stages under the recipe, keeping whatever they made.
-pub fn stages(spec: &Path, options: &Options) -> (Compilation, Option<Recipe>, Option<PathBuf>) {
+pub fn stages(spec: &Path, request: &Request<'_>) -> (Compilation, Option<Recipe>, Option<PathBuf>) {
     let mut compilation = Compilation::read(spec);
     let named = compilation.spec.as_ref().and_then(|parsed| load::recipe(parsed, &compilation.sources));
-    let path = options.recipe.clone().or_else(|| named.as_ref().map(|(path, _)| path.clone()));
-    let recipe = match Recipe::load(path.as_deref(), &options.sets, &mut compilation.sources) {
+    let path = request.recipe.map(Path::to_path_buf).or_else(|| named.as_ref().map(|(path, _)| path.clone()));
+    let recipe = match Recipe::load(path.as_deref(), &request.sets, &mut compilation.sources) {
         Ok(recipe) => Some(recipe),
         Err(mut diagnostics) => {
             // A recipe that is not there is the fault of the line that names it.
-            if let (Some((_, span)), None) = (named, &options.recipe) {
+            if let (Some((_, span)), None) = (named, request.recipe) {
                 for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.labels.is_empty()) {
                     *diagnostic = diagnostic.clone().at(span, "named here");
                 }
@@ -98,10 +103,10 @@ pub fn stages(spec: &Path, options: &Options) -> (Compilation, Option<Recipe>, O
             None
         }
     };
-    let data = options.data.as_ref().or(recipe.as_ref().map(|recipe| &recipe.data));
     let options = compile::Options {
-        net_parameters: options.parameters.clone(),
-        target: data.and_then(|data| target(data)),
+        net_parameters: request.parameters.to_vec(),
+        // Without a recipe the data set is not known, though there is a default to train on.
+        target: recipe.as_ref().and_then(|recipe| target(&recipe.data)),
         defaults: recipe.as_ref().map(Recipe::defaults).unwrap_or_default(),
     };
     compilation.analyse(&options);
@@ -111,9 +116,9 @@ pub fn stages(spec: &Path, options: &Options) -> (Compilation, Option<Recipe>, O
 /// What the checks may know of a data set: a named one without looking, a folder by what lies in it. A folder that
 /// cannot be read is left to the command that needs it.
 fn target(data: &str) -> Option<Target> {
-    let kind = match Request::parse(data).ok()? {
-        Request::Named(kind) => kind,
-        request @ Request::Folder(_) => match locate(&request, &Places::default(), None).ok()? {
+    let kind = match locate::Request::parse(data).ok()? {
+        locate::Request::Named(kind) => kind,
+        request @ locate::Request::Folder(_) => match locate(&request, &Places::default(), None).ok()? {
             Located::Cifar10(_) => Kind::Cifar10,
             Located::Mnist(_) => Kind::Mnist,
             Located::Shapes => Kind::Shapes,

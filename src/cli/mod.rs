@@ -5,11 +5,16 @@
 pub mod check;
 pub mod compile;
 pub mod dump;
+pub mod eval;
 pub mod output;
 pub mod summary;
+pub mod train;
 
+use crate::diagnostic::Diagnostic;
 use clap::{Parser, Subcommand};
+use compile::{Compiled, Request};
 use output::{Color, Output};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A compiler and trainer for neural networks described in text.
@@ -29,6 +34,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Show what a network costs, layer by layer
     Summary(summary::SummaryArgs),
+    /// Train a network
+    Train(train::TrainArguments),
+    /// Tell what trained weights reach on the test images
+    Eval(eval::EvalArguments),
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
 }
@@ -40,6 +49,45 @@ pub fn run() -> ExitCode {
     match &cli.command {
         Command::Check(args) => check::run(args, &output),
         Command::Summary(args) => summary::run(args, &output),
+        Command::Train(args) => {
+            let request =
+                Request { recipe: args.recipe.recipe.as_deref(), sets: args.sets(), parameters: &args.parameters };
+            with_program(&args.spec, &request, &output, |compiled| {
+                train::train(compiled.program, &compiled.recipe, &compiled.sources, args)
+            })
+        }
+        Command::Eval(args) => {
+            let request =
+                Request { recipe: args.recipe.recipe.as_deref(), sets: args.sets(), parameters: &args.parameters };
+            with_program(&args.spec, &request, &output, |compiled| {
+                eval::eval(compiled.program, &compiled.recipe, &compiled.sources, args)
+            })
+        }
         Command::Dump(args) => dump::run(args, &output),
+    }
+}
+
+/// Compiles a spec and goes on with it; what fails is told, and the exit code says so.
+fn with_program(
+    spec: &Path,
+    request: &Request<'_>,
+    output: &Output,
+    then: impl FnOnce(Compiled) -> Result<(), Vec<Diagnostic>>,
+) -> ExitCode {
+    let compiled = match compile::compile(spec, request) {
+        Ok(compiled) => compiled,
+        Err(failure) => {
+            output.diagnostics(&failure.diagnostics, &failure.sources);
+            return ExitCode::FAILURE;
+        }
+    };
+    output.diagnostics(&compiled.warnings, &compiled.sources);
+    let sources = compiled.sources.clone();
+    match then(compiled) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(diagnostics) => {
+            output.diagnostics(&diagnostics, &sources);
+            ExitCode::FAILURE
+        }
     }
 }

@@ -27,7 +27,7 @@ const DEEPEST: usize = 200;
 /// Unrolls the net. `None` when something was wrong; every mistake is told.
 pub fn expand(
     definitions: &Definitions<'_>,
-    net_parameters: &[(String, String)],
+    net_parameters: &[String],
     sources: &SourceMap,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<LayerGraph> {
@@ -381,14 +381,21 @@ impl<'a> Expander<'a> {
     }
 
     /// The parameters of the net itself: from the command line, or their defaults.
-    fn net_environment(&mut self, net: &'a Definition, given: &[(String, String)]) -> Option<Environment> {
+    fn net_environment(&mut self, net: &'a Definition, given: &[String]) -> Option<Environment> {
         let slots = parameter_slots(net)?;
         let mut values: Vec<Option<Value>> = vec![None; slots.len()];
         let mut fine = true;
-        for (name, text) in given {
-            let Some((index, slot)) = slots.iter().enumerate().find(|(_, slot)| slot.name == *name) else {
+        for given in given {
+            let Some((name, text)) = given.split_once('=').map(|(name, text)| (name.trim(), text.trim())) else {
+                let reason = "it is written `-p name=value`".to_string();
+                self.tell(Problem::CommandLineParameter { text: given.clone(), reason }, None);
+                fine = false;
+                continue;
+            };
+            let Some((index, slot)) = slots.iter().enumerate().find(|(_, slot)| slot.name == name) else {
                 let known = slots.iter().map(|slot| slot.name.clone()).collect();
-                let problem = Problem::UnknownNetParameter { name: name.clone(), net: net.name.text.clone(), known };
+                let problem =
+                    Problem::UnknownNetParameter { name: name.to_string(), net: net.name.text.clone(), known };
                 self.tell(problem, None);
                 fine = false;
                 continue;
@@ -402,7 +409,7 @@ impl<'a> Expander<'a> {
                 }
                 _ => {
                     let reason = format!("`{name}` is {}", slot.kind.form());
-                    self.tell(Problem::CommandLineParameter { text: format!("{name}={text}"), reason }, None);
+                    self.tell(Problem::CommandLineParameter { text: given.clone(), reason }, None);
                     fine = false;
                 }
             }

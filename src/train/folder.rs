@@ -1,0 +1,127 @@
+//! The folder of a run: `weights.safetensors`, `metrics.jsonl`, `recipe.yaml`.
+
+use super::weights;
+use crate::diagnostic::{Code, Diagnostic};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name of the file of metrics, one JSON object a line and epoch.
+pub const METRICS: &str = "metrics.jsonl";
+/// Name of the recipe in force, with every default written out.
+pub const RECIPE: &str = "recipe.yaml";
+
+/// A run's folder; it exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// Uses `out`, made if need be, which must not hold a run yet.
+    ///
+    /// # Errors
+    /// [`Code::OutputFailed`] when it does, or cannot be made.
+    pub fn at(out: &Path) -> Result<Self, Diagnostic> {
+        std::fs::create_dir_all(out).map_err(|error| failed(out, &error))?;
+        match [weights::FILE_NAME, METRICS].into_iter().find(|name| out.join(name).exists()) {
+            None => Ok(RunFolder(out.to_path_buf())),
+            Some(name) => {
+                let message = format!("`{}` holds a run already", out.display());
+                let diagnostic =
+                    Diagnostic::new(Code::OutputFailed, message).note(format!("there is a `{name}` in it"));
+                Err(diagnostic.help("choose another folder with `--out`, or remove this one"))
+            }
+        }
+    }
+
+    /// Makes `<net>-<n>` in `runs`, with the first n from 1 that is free.
+    ///
+    /// # Errors
+    /// [`Code::OutputFailed`] when no folder can be made there.
+    pub fn numbered(runs: &Path, net: &str) -> Result<Self, Diagnostic> {
+        std::fs::create_dir_all(runs).map_err(|error| failed(runs, &error))?;
+        let mut number = 1u64;
+        loop {
+            let folder = runs.join(format!("{net}-{number}"));
+            // Making it is what takes it: two runs that start together do not get the same one.
+            match std::fs::create_dir(&folder) {
+                Ok(()) => return Ok(RunFolder(folder)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(failed(&folder, &error)),
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the weights go.
+    pub fn weights(&self) -> PathBuf {
+        self.0.join(weights::FILE_NAME)
+    }
+
+    /// Where the metrics go.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join(METRICS)
+    }
+
+    /// Writes a file of text into it.
+    ///
+    /// # Errors
+    /// [`Code::OutputFailed`].
+    pub fn write(&self, name: &str, text: &str) -> Result<(), Diagnostic> {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).map_err(|error| failed(&path, &error))
+    }
+}
+
+pub(super) fn failed(path: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::new(Code::OutputFailed, format!("cannot write to `{}`", path.display())).note(error.to_string())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A folder of its own for a test, gone when dropped.
+    pub struct Scratch(pub PathBuf);
+
+    impl Scratch {
+        pub fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("netc-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir_all(&path).unwrap();
+            Scratch(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn runs_are_numbered_and_never_shared() {
+        let scratch = Scratch::new("folder-numbered");
+        let runs = scratch.0.join("runs");
+        for expected in ["tiny-1", "tiny-2", "tiny-3"] {
+            let folder = RunFolder::numbered(&runs, "tiny").unwrap();
+            assert_eq!(folder.path(), runs.join(expected));
+        }
+        std::fs::remove_dir(runs.join("tiny-2")).unwrap();
+        assert_eq!(RunFolder::numbered(&runs, "tiny").unwrap().path(), runs.join("tiny-2"));
+    }
+
+    #[test]
+    fn a_run_is_not_overwritten() {
+        let scratch = Scratch::new("folder-taken");
+        let folder = RunFolder::at(&scratch.0.join("a/b")).unwrap();
+        // An empty folder, or one with something else in it, is free.
+        assert!(RunFolder::at(folder.path()).is_ok());
+        folder.write(weights::FILE_NAME, "x").unwrap();
+        let error = RunFolder::at(folder.path()).unwrap_err();
+        assert_eq!(error.code, Code::OutputFailed);
+        assert!(RunFolder::at(&folder.weights()).is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! What a person sees of a run: a bar where there is a terminal, plain lines where there is none, and a line of
+//! results an epoch. Progress goes to stderr, results to stdout.
+
+use super::report::{Best, EpochReport, Score, StepReport, Which};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// As often a run without a terminal says where it is.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows where a run is.
+pub struct Progress {
+    bar: ProgressBar,
+    plain: bool,
+    begin: Instant,
+    said: Instant,
+}
+
+impl Progress {
+    /// For a run of `total` steps (or images, in evaluation), on stderr as it is.
+    pub fn new(total: u64) -> Self {
+        Progress::with(total, !std::io::stderr().is_terminal())
+    }
+
+    /// As [`Progress::new`], with plain lines if `plain`.
+    pub fn with(total: u64, plain: bool) -> Self {
+        let target = if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        // A template that cannot be read shows the default bar, which is no reason to stop a run.
+        let template = "{bar:24} {pos}/{len} {msg} {eta} left";
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let now = Instant::now();
+        Progress { bar, plain, begin: now, said: now }
+    }
+
+    /// Some steps were done.
+    pub fn step(&mut self, report: &StepReport) {
+        let message = step_message(report);
+        self.bar.set_position(report.step);
+        self.bar.set_message(message.clone());
+        if self.due() {
+            let left = time_left(self.begin.elapsed(), report.step, report.total_steps);
+            eprintln!("epoch {} step {}/{} {message} {left} left", report.epoch, report.step, report.total_steps);
+        }
+    }
+
+    /// Some images were evaluated.
+    pub fn evaluating(&mut self, which: Which, done: u64, total: u64) {
+        let message = format!("evaluating {} {done}/{total}", which.name());
+        self.bar.set_message(message.clone());
+        if self.due() {
+            eprintln!("{message}");
+        }
+    }
+
+    fn due(&mut self) -> bool {
+        let due = self.plain && self.said.elapsed() >= LINE_EVERY;
+        if due {
+            self.said = Instant::now();
+        }
+        due
+    }
+
+    /// A line of results, which goes to stdout whatever stderr shows.
+    pub fn result(&self, line: &str) {
+        // A reader that has gone (`| head`) is no reason to lose a run.
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        });
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn step_message(report: &StepReport) -> String {
+    let rate = report.train.images as f64 / report.seconds.max(1e-9);
+    format!("loss {:.4} accuracy {} {rate:.0} img/s", report.train.loss, percent(report.train.accuracy))
+}
+
+/// Time left at the speed so far, evaluation included.
+fn time_left(elapsed: Duration, done: u64, total: u64) -> String {
+    let seconds = elapsed.as_secs_f64() / done.max(1) as f64 * total.saturating_sub(done) as f64;
+    duration(seconds)
+}
+
+/// `4.2 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// `64.32 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// The line of an epoch.
+pub fn epoch_line(report: &EpochReport) -> String {
+    let score =
+        |name: &str, score: &Score| format!("{name} loss {:.4} accuracy {}", score.loss, percent(score.accuracy));
+    let held_out = report.held_out.map(|held_out| score("held-out", &held_out) + "  ").unwrap_or_default();
+    format!(
+        "epoch {}  step {}/{}  lr {}  {}  {held_out}{}  {:.0} img/s  {}",
+        report.epoch,
+        report.step,
+        report.total_steps,
+        short_rate(report.rate),
+        score("train", &report.train),
+        score("test", &report.test),
+        report.images_per_second,
+        duration(report.seconds),
+    )
+}
+
+/// A learning rate without the last digits that only floats have.
+fn short_rate(rate: f64) -> f64 {
+    format!("{rate:.5e}").parse().unwrap_or(rate)
+}
+
+/// The lines at the end of a run: what it reached, and the best epoch if that was another one, with what chose it.
+pub fn final_lines(last: &EpochReport, best: &Best) -> Vec<String> {
+    let test = &last.test;
+    let mut lines = vec![format!(
+        "final test accuracy {} (top-1 over {} images), loss {:.4}",
+        percent(test.accuracy),
+        test.images,
+        test.loss
+    )];
+    let report = &best.report;
+    match (best.chosen_on, report.held_out) {
+        (Which::HeldOut, Some(held_out)) => lines.push(format!(
+            "best epoch on held-out images: {} ({}), test accuracy there {}",
+            report.epoch,
+            percent(held_out.accuracy),
+            percent(report.test.accuracy)
+        )),
+        _ if report.epoch != last.epoch => lines.push(format!(
+            "best on test: {} at epoch {} (optimistic: the test images chose it)",
+            percent(report.test.accuracy),
+            report.epoch
+        )),
+        _ => {}
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(epoch: u64, test: f64, held_out: Option<f64>) -> EpochReport {
+        let score = |accuracy| Score { loss: 1.25, accuracy, images: 10_000 };
+        EpochReport {
+            epoch,
+            step: 391 * epoch,
+            total_steps: 782,
+            rate: 0.1 * 0.1f64.powf(1.0),
+            train: score(0.5),
+            held_out: held_out.map(score),
+            test: score(test),
+            images_per_second: 16_203.4,
+            seconds: 3.08,
+            waited: 0.0,
+        }
+    }
+
+    #[test]
+    fn an_epoch_is_a_line() {
+        assert_eq!(
+            epoch_line(&report(1, 0.6432, None)),
+            "epoch 1  step 391/782  lr 0.01  train loss 1.2500 accuracy 50.00 %  test loss 1.2500 accuracy 64.32 %  \
+             16203 img/s  3.1 s"
+        );
+        assert!(epoch_line(&report(1, 0.6, Some(0.61))).contains("held-out loss 1.2500 accuracy 61.00 %"));
+    }
+
+    #[test]
+    fn the_best_epoch_says_what_chose_it() {
+        let (first, second) = (report(1, 0.65, None), report(2, 0.64, None));
+        let best = Best::update(Some(Best::update(None, first)), second);
+        let lines = final_lines(&second, &best);
+        assert_eq!(lines[0], "final test accuracy 64.00 % (top-1 over 10000 images), loss 1.2500");
+        assert_eq!(lines[1], "best on test: 65.00 % at epoch 1 (optimistic: the test images chose it)");
+        // The last epoch as the best one needs no second line.
+        assert_eq!(final_lines(&first, &Best::update(None, first)).len(), 1);
+        // With held-out images those choose, whatever the test images say.
+        let (first, second) = (report(1, 0.65, Some(0.6)), report(2, 0.64, Some(0.7)));
+        let best = Best::update(Some(Best::update(None, first)), second);
+        assert_eq!(
+            final_lines(&second, &best)[1],
+            "best epoch on held-out images: 2 (70.00 %), test accuracy there 64.00 %"
+        );
+    }
+
+    #[test]
+    fn times_are_readable() {
+        assert_eq!(duration(4.24), "4.2 s");
+        assert_eq!(duration(59.97), "1 min 0 s");
+        assert_eq!(duration(7_500.0), "2 h 5 min");
+        assert_eq!(time_left(Duration::from_secs(10), 100, 400), "30.0 s");
+    }
+}

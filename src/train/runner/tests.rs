@@ -1,0 +1,197 @@
+use super::*;
+use crate::data::{DataSet, LoadOptions, Take};
+use crate::graph::dims::Shape;
+use crate::train::mock::{self, MockEngine};
+use crate::train::recipe::{Augment, Length, Optimizer};
+use crate::train::schedule::{Moment, Schedule};
+
+const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
+
+fn shapes(train: usize, test: usize) -> DataSet {
+    let options = LoadOptions { input: Some(INPUT), train: Take::First(train), test: Take::First(test) };
+    DataSet::load("shapes", &options).unwrap()
+}
+
+fn recipe() -> Recipe {
+    Recipe {
+        data: "shapes".into(),
+        augment: Augment { pad: 1, flip: true, ..Augment::default() },
+        batch: 16,
+        length: Length::Epochs(3),
+        optimizer: Optimizer { learning_rate: 0.002, ..Optimizer::default() },
+        ..Recipe::default()
+    }
+}
+
+/// Keeps all it hears; may ask to stop, or refuse to go on.
+#[derive(Default)]
+struct Log {
+    steps: Vec<StepReport>,
+    epochs: Vec<EpochReport>,
+    evaluated: Vec<(Which, u64, u64)>,
+    states: Vec<State>,
+    stop: Stop,
+    stop_at_step: Option<u64>,
+    stop_in_evaluation: bool,
+    refuse: bool,
+}
+
+impl Observer for Log {
+    fn step(&mut self, report: &StepReport) {
+        self.steps.push(*report);
+        if self.stop_at_step.is_some_and(|step| report.step >= step) {
+            self.stop.request();
+        }
+    }
+
+    fn evaluating(&mut self, which: Which, done: u64, total: u64) {
+        self.evaluated.push((which, done, total));
+        if self.stop_in_evaluation {
+            self.stop.request();
+        }
+    }
+
+    fn epoch(&mut self, report: &EpochReport, state: &State) -> Result<(), Diagnostic> {
+        self.epochs.push(*report);
+        self.states.push(state.clone());
+        if self.refuse { Err(Diagnostic::new(Code::OutputFailed, "full")) } else { Ok(()) }
+    }
+}
+
+fn run(
+    recipe: &Recipe,
+    data: &DataSet,
+    log: &mut Log,
+    fails_at: Option<usize>,
+) -> (MockEngine, Result<Outcome, RunError>) {
+    let mut engine = MockEngine::new(mock::program(INPUT, 10), recipe.seed);
+    engine.fails_at = fails_at;
+    let input = Input::new(data, recipe).unwrap();
+    let outcome = train(&mut engine, recipe, &input, &log.stop.clone(), log);
+    (engine, outcome)
+}
+
+#[test]
+fn it_learns_and_reports() {
+    let data = shapes(200, 40);
+    let mut log = Log::default();
+    let (engine, outcome) = run(&recipe(), &data, &mut log, None);
+    let outcome = outcome.unwrap();
+    // 200 images are 13 batches of 16, the last one of 8.
+    assert_eq!((outcome.steps, outcome.interrupted, engine.steps.len()), (39, false, 39));
+    assert_eq!(log.epochs.iter().map(|e| (e.epoch, e.step)).collect::<Vec<_>>(), [(1, 13), (2, 26), (3, 39)]);
+    assert_eq!(engine.steps.iter().map(|(labels, ..)| labels.len()).take(13).sum::<usize>(), 200);
+    for epoch in &log.epochs {
+        assert_eq!((epoch.train.images, epoch.test.images, epoch.held_out), (200, 40, None));
+        assert!(epoch.train.loss.is_finite() && epoch.images_per_second > 0.0);
+    }
+    assert!(log.epochs[2].train.loss < log.epochs[0].train.loss, "{:?}", log.epochs);
+    assert_eq!(log.evaluated.last(), Some(&(Which::Test, 40, 40)));
+    assert_eq!(outcome.last, log.epochs.last().copied());
+    assert_eq!(outcome.state, log.states[2]);
+    assert!(log.steps.iter().all(|report| report.total_steps == 39));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let data = shapes(100, 20);
+    let result = |seed| {
+        let (engine, outcome) = run(&Recipe { seed, ..recipe() }, &data, &mut Log::default(), None);
+        let bits = |tensor: &Vec<f32>| tensor.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        (engine.steps, outcome.unwrap().state.parameters.iter().map(bits).collect::<Vec<_>>())
+    };
+    assert_eq!(result(5), result(5));
+    assert_ne!(result(5).1, result(6).1);
+    // Another seed, another order.
+    assert_ne!(result(5).0[0].0, result(6).0[0].0);
+}
+
+#[test]
+fn epochs_are_shuffled_anew_and_keys_never_repeat() {
+    let (engine, _) = run(&recipe(), &shapes(64, 10), &mut Log::default(), None);
+    let labels = |epoch: usize| engine.steps[epoch * 4..][..4].iter().flat_map(|s| s.0.clone()).collect::<Vec<_>>();
+    assert_ne!(labels(0), labels(1));
+    let keys: Vec<u64> = engine.steps.iter().flat_map(|s| s.1.clone()).collect();
+    assert_eq!(keys.iter().collect::<std::collections::HashSet<_>>().len(), 3 * 64);
+}
+
+#[test]
+fn steps_end_within_an_epoch() {
+    let mut log = Log::default();
+    let recipe = Recipe { length: Length::Steps(15), ..recipe() };
+    let (engine, outcome) = run(&recipe, &shapes(200, 40), &mut log, None);
+    assert_eq!((outcome.unwrap().steps, engine.steps.len()), (15, 15));
+    assert_eq!(
+        log.epochs.iter().map(|e| (e.epoch, e.step, e.train.images)).collect::<Vec<_>>(),
+        [(1, 13, 200), (2, 15, 32)]
+    );
+}
+
+#[test]
+fn the_schedule_is_followed() {
+    let at = vec![Moment::Steps(2), Moment::Epochs(1.0)];
+    let schedule = Schedule::Multistep { at, factor: 0.5 };
+    let recipe = Recipe { schedule, length: Length::Steps(6), ..recipe() };
+    // 64 images: 4 steps an epoch.
+    let (engine, _) = run(&recipe, &shapes(64, 10), &mut Log::default(), None);
+    let rates: Vec<f32> = engine.steps.iter().map(|step| step.2).collect();
+    assert_eq!(rates, [0.002, 0.002, 0.001, 0.001, 0.0005, 0.0005]);
+}
+
+#[test]
+fn held_out_images_are_not_trained_on() {
+    let mut log = Log::default();
+    let recipe = Recipe { hold_out: 50, ..recipe() };
+    let (_, outcome) = run(&recipe, &shapes(200, 40), &mut log, None);
+    assert!(log.epochs.iter().all(|e| e.train.images == 150 && e.held_out.unwrap().images == 50));
+    assert_eq!(outcome.unwrap().best.unwrap().chosen_on, Which::HeldOut);
+}
+
+#[test]
+fn a_wish_to_stop_keeps_what_was_learnt() {
+    let mut log = Log { stop_at_step: Some(20), ..Log::default() };
+    let (engine, outcome) = run(&recipe(), &shapes(200, 40), &mut log, None);
+    let outcome = outcome.unwrap();
+    assert!(outcome.interrupted && (20..39).contains(&outcome.steps), "{}", outcome.steps);
+    assert_eq!(outcome.steps as usize, engine.steps.len());
+    assert_eq!(outcome.state, engine.state().unwrap());
+    assert_eq!(outcome.last.unwrap().epoch, 1);
+
+    let mut log = Log { stop_in_evaluation: true, ..Log::default() };
+    let (_, outcome) = run(&recipe(), &shapes(200, 40), &mut log, None);
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.steps, outcome.interrupted, outcome.last), (13, true, None));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run() {
+    let mut log = Log::default();
+    let (engine, outcome) = run(&recipe(), &shapes(200, 40), &mut log, Some(25));
+    let Err(RunError::NotFinite(at)) = outcome else { panic!("{outcome:?}") };
+    assert!((at.finite_at..=at.step).contains(&25) && at.step - at.finite_at <= READ_EVERY, "{at:?}");
+    assert_eq!((at.last_epoch, at.evaluating, engine.steps.len() as u64), (1, None, at.step));
+    let diagnostic = Diagnostic::from(RunError::NotFinite(NotFinite { step: 26, finite_at: 20, ..at }));
+    assert_eq!(diagnostic.code, Code::LossNotFinite);
+    assert_eq!(diagnostic.message, "the training loss is NaN at step 26 (learning rate 0.002)");
+    assert_eq!(diagnostic.notes[1], "the weights saved are those of the end of epoch 1");
+    assert!(diagnostic.help[0].contains("learning_rate=0.0002"), "{:?}", diagnostic.help);
+}
+
+#[test]
+fn an_observer_that_cannot_keep_a_run_ends_it() {
+    let mut log = Log { refuse: true, ..Log::default() };
+    let (_, outcome) = run(&recipe(), &shapes(64, 10), &mut log, None);
+    assert_eq!(Diagnostic::from(outcome.unwrap_err()).code, Code::OutputFailed);
+    assert_eq!(log.epochs.len(), 1);
+}
+
+#[test]
+fn what_the_data_cannot_give_is_said() {
+    let data = shapes(64, 10);
+    for recipe in
+        [Recipe { hold_out: 64, ..recipe() }, Recipe { augment: Augment { pad: 12, ..Augment::default() }, ..recipe() }]
+    {
+        let error = Input::new(&data, &recipe).unwrap_err();
+        assert_eq!(Diagnostic::from(&error).code, Code::RecipeValue);
+    }
+}
