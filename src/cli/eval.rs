@@ -1,6 +1,6 @@
 //! `netc eval`: what trained weights reach on the test images.
 
-use super::train::{RecipeArguments, spec_hash};
+use super::train::spec_hash;
 use crate::data::{DataSet, LoadOptions, Subset, Take};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::select::{self, Device};
@@ -16,7 +16,7 @@ use crate::train::weights::{self, About, Weights};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// `netc eval`
+/// `netc eval`, beside what every command takes that reads a spec.
 #[derive(Debug, Clone, clap::Args)]
 pub struct EvalArguments {
     /// The network, a `.net` file
@@ -24,12 +24,6 @@ pub struct EvalArguments {
     /// Trained weights, a safetensors file
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
-    /// Sets a parameter of the net, such as `n=9`
-    #[arg(short = 'p', value_name = "NAME=VALUE")]
-    pub parameters: Vec<String>,
-    #[command(flatten)]
-    /// What changes the recipe.
-    pub recipe: RecipeArguments,
     /// Uses only the first N test images
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -39,13 +33,6 @@ pub struct EvalArguments {
     /// Prints the result as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-impl EvalArguments {
-    /// All changes to the recipe as `--set`s, for [`Recipe::load`].
-    pub fn sets(&self) -> Vec<String> {
-        self.recipe.sets()
-    }
 }
 
 /// Evaluates and prints to stdout.

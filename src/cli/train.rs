@@ -21,55 +21,20 @@ use std::path::{Path, PathBuf};
 /// Where runs go when nothing is said.
 const RUNS: &str = "runs";
 
-/// What changes a recipe on the command line; `train` and `eval` share it.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct RecipeArguments {
-    /// What to train on: `cifar10`, `mnist`, `shapes` (built in) or a folder with the data
-    #[arg(long, value_name = "NAME|DIR")]
-    pub data: Option<String>,
-    /// A recipe (YAML) instead of the spec's own
-    #[arg(long, value_name = "FILE")]
-    pub recipe: Option<PathBuf>,
-    /// Changes one value of the recipe, such as `optimizer.weight_decay=1e-3`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub sets: Vec<String>,
-    /// Images a batch
-    #[arg(long, value_name = "N")]
-    pub batch: Option<NonZeroU64>,
-}
-
-impl RecipeArguments {
-    /// All changes as `--set`s, in the order in which they apply: an option of its own wins.
-    pub fn sets(&self) -> Vec<String> {
-        let mut sets = self.sets.clone();
-        sets.extend(self.data.as_ref().map(|data| format!("data={}", quoted(data))));
-        sets.extend(self.batch.map(|batch| format!("batch={batch}")));
-        sets
-    }
-}
-
-/// Text that YAML takes for this text, whatever is in it. (JSON's quotes are YAML's.)
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// `netc train`
+/// `netc train`, beside what every command takes that reads a spec.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TrainArguments {
     /// The network, a `.net` file
     pub spec: PathBuf,
-    /// Sets a parameter of the net, such as `n=9`
-    #[arg(short = 'p', value_name = "NAME=VALUE")]
-    pub parameters: Vec<String>,
-    #[command(flatten)]
-    /// What changes the recipe.
-    pub recipe: RecipeArguments,
     /// Trains for so many passes over the training images
     #[arg(long, value_name = "N", conflicts_with = "steps")]
     pub epochs: Option<NonZeroU64>,
     /// Trains for so many updates of the weights
     #[arg(long, value_name = "N")]
     pub steps: Option<NonZeroU64>,
+    /// Images a step
+    #[arg(long, value_name = "N")]
+    pub batch: Option<NonZeroU64>,
     /// Uses only the first N training and the first N test images
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -85,9 +50,10 @@ pub struct TrainArguments {
 }
 
 impl TrainArguments {
-    /// All changes to the recipe as `--set`s, for [`Recipe::load`].
+    /// Its changes to the recipe as `--set`s, to come after those of `--set` itself.
     pub fn sets(&self) -> Vec<String> {
-        let mut sets = self.recipe.sets();
+        let mut sets = Vec::new();
+        sets.extend(self.batch.map(|batch| format!("batch={batch}")));
         sets.extend(self.epochs.map(|epochs| format!("epochs={epochs}")));
         sets.extend(self.steps.map(|steps| format!("steps={steps}")));
         sets.extend(self.seed.map(|seed| format!("seed={seed}")));

@@ -80,13 +80,14 @@ pub(super) fn failed(path: &Path, error: &io::Error) -> Diagnostic {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A folder of its own for a test, gone when dropped.
     pub struct Scratch(pub PathBuf);
 
     impl Scratch {
+        /// An empty one.
         pub fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("netc-{name}-{}", std::process::id()));
             let _ = std::fs::remove_dir_all(&path);

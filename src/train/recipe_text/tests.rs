@@ -159,3 +159,59 @@ proptest! {
         }
     }
 }
+
+fn project(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn the_recipes_that_come_along_are_read() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(project("specs/recipes")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut sources = SourceMap::new();
+        let recipe = Recipe::load(Some(&path), &[], &mut sources);
+        recipe.unwrap_or_else(|errors| panic!("{}", render::render_all(&errors, &sources, false)));
+        count += 1;
+    }
+    assert!(count >= 4);
+}
+
+#[test]
+fn he2015_is_the_papers() {
+    let load = |sets: &[String]| {
+        let path = project("specs/recipes/he2015.yaml");
+        Recipe::load(Some(&path), sets, &mut SourceMap::new()).unwrap()
+    };
+    let recipe = load(&[]);
+    assert_eq!((recipe.batch, recipe.length), (128, Length::Steps(64_000)));
+    assert_eq!((recipe.optimizer.learning_rate, recipe.optimizer.momentum), (0.1, 0.9));
+    assert_eq!((recipe.optimizer.weight_decay, recipe.optimizer.nesterov), (1e-4, false));
+    assert_eq!((recipe.augment.pad, recipe.augment.flip), (4, true));
+    assert_eq!((recipe.init, &recipe.normalize), (InitRule::HeNormal, &Normalize::PerPixelMean));
+    let at = vec![Moment::Steps(32_000), Moment::Steps(48_000)];
+    assert_eq!(recipe.schedule, Schedule::Multistep { at, factor: 0.1 });
+    // A short run is the beginning of the long one.
+    let short = load(&["steps=300".into()]);
+    assert_eq!(Recipe { length: Length::Steps(64_000), ..short }, recipe);
+}
+
+/// The YAML block of the documentation is a recipe, and its tables name every key.
+#[test]
+fn the_documentation_holds() {
+    let text = std::fs::read_to_string(project("docs/recipes.md")).unwrap();
+    let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let recipe = read(block, &[]).0.unwrap();
+    let path = project("specs/recipes/he2015.yaml");
+    assert_eq!(recipe, Recipe::load(Some(&path), &[], &mut SourceMap::new()).unwrap());
+    let Value::Mapping(keys) = serde_yaml::from_str(&Recipe::default().to_yaml()).unwrap() else { panic!() };
+    for (key, value) in &keys {
+        let key = key.as_str().unwrap();
+        assert!(text.contains(&format!("`{key}`")) || text.contains(&format!("`{key}.")), "{key} is not documented");
+        for inner in value.as_mapping().into_iter().flat_map(|map| map.keys()) {
+            let name = inner.as_str().unwrap();
+            let named = text.contains(&format!("`{key}.{name}`")) || key == "schedule";
+            assert!(named, "{key}.{name} is not documented");
+        }
+    }
+}
