@@ -1,5 +1,7 @@
 //! The shipped specs: they check clean, their counts are the published ones, and what they lower to is in `snapshots/`.
 
+#![allow(clippy::unwrap_used)]
+
 use netc::compile::{Options, compile};
 use netc::diagnostic::render::render_all;
 use netc::graph::summary::summarize;

@@ -27,7 +27,8 @@ pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
     let mut failed = false;
     let mut messages = Vec::new();
     for path in &args.specs {
-        let (Compilation { sources, diagnostics, shaped, .. }, ..) = compile::stages(path, &args.options.request());
+        let (Compilation { sources, diagnostics, shaped, .. }, ..) =
+            compile::stages(path, &args.options.request(Vec::new()));
         failed |= has_errors(&diagnostics);
         if args.json {
             messages.extend(diagnostics.iter().map(|diagnostic| render::json(diagnostic, &sources)));

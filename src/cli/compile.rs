@@ -1,6 +1,5 @@
 //! Spec, recipe and data set together: what every command that needs a network starts from.
 
-use super::train::RecipeArguments;
 use crate::check::Target;
 use crate::compile::{self, Compilation};
 use crate::data::locate::{self, Located, Places, locate};
@@ -14,21 +13,31 @@ use crate::train::recipe::Recipe;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// What the commands that only look at a network take.
+/// What every command takes that reads a spec.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
-    #[command(flatten)]
-    /// What changes the recipe.
-    pub recipe: RecipeArguments,
+    /// What to train on: `cifar10`, `mnist`, `shapes` (built in) or a folder with the data
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// A recipe (YAML) instead of the spec's own
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
+    /// Changes one value of the recipe, such as `optimizer.weight_decay=1e-3`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
     /// Sets a parameter of the net, such as `n=9`
     #[arg(short = 'p', value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
 }
 
 impl Options {
-    /// The same for [`compile`].
-    pub fn request(&self) -> Request<'_> {
-        Request { recipe: self.recipe.recipe.as_deref(), sets: self.recipe.sets(), parameters: &self.parameters }
+    /// The same for [`compile`], with a command's own changes to the recipe: an option of its own wins over `--set`.
+    pub fn request(&self, own: Vec<String>) -> Request<'_> {
+        let mut sets = self.sets.clone();
+        // JSON's quotes are YAML's: a folder may have any name.
+        sets.extend(self.data.as_ref().map(|data| format!("data={}", serde_json::Value::from(data.as_str()))));
+        sets.extend(own);
+        Request { recipe: self.recipe.as_deref(), sets, parameters: &self.parameters }
     }
 }
 
@@ -127,4 +136,18 @@ fn target(data: &str) -> Option<Target> {
     let Description { name, shape, classes, .. } = kind.description(None);
     let image = (kind != Kind::Shapes).then_some(shape);
     Some(Target { name, image, classes: classes.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_may_have_any_name() {
+        for name in ["C:\\data", "{x", "- a # b", "'", "no", "128"] {
+            let options = Options { data: Some(name.into()), ..Options::default() };
+            let recipe = Recipe::load(None, &options.request(Vec::new()).sets, &mut SourceMap::new()).unwrap();
+            assert_eq!(recipe.data, name);
+        }
+    }
 }

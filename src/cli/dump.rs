@@ -41,7 +41,7 @@ pub struct DumpArgs {
 
 /// Runs it. A stage before the mistake can be looked at all the same.
 pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
-    let (compilation, ..) = compile::stages(&args.spec, &args.options.request());
+    let (compilation, ..) = compile::stages(&args.spec, &args.options.request(Vec::new()));
     output.diagnostics(&compilation.diagnostics, &compilation.sources);
     let text = match args.stage {
         Stage::Ast => compilation.spec.as_ref().map(|spec| format!("{:#?}", spec.files)),

@@ -12,7 +12,7 @@ pub mod train;
 
 use crate::diagnostic::Diagnostic;
 use clap::{Parser, Subcommand};
-use compile::{Compiled, Request};
+use compile::{Compiled, Options, Request};
 use output::{Color, Output};
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,9 +35,19 @@ enum Command {
     /// Show what a network costs, layer by layer
     Summary(summary::SummaryArgs),
     /// Train a network
-    Train(train::TrainArguments),
+    Train {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: train::TrainArguments,
+    },
     /// Tell what trained weights reach on the test images
-    Eval(eval::EvalArguments),
+    Eval {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: eval::EvalArguments,
+    },
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
 }
@@ -49,17 +59,13 @@ pub fn run() -> ExitCode {
     match &cli.command {
         Command::Check(args) => check::run(args, &output),
         Command::Summary(args) => summary::run(args, &output),
-        Command::Train(args) => {
-            let request =
-                Request { recipe: args.recipe.recipe.as_deref(), sets: args.sets(), parameters: &args.parameters };
-            with_program(&args.spec, &request, &output, |compiled| {
+        Command::Train { options, args } => {
+            with_program(&args.spec, &options.request(args.sets()), &output, |compiled| {
                 train::train(compiled.program, &compiled.recipe, &compiled.sources, args)
             })
         }
-        Command::Eval(args) => {
-            let request =
-                Request { recipe: args.recipe.recipe.as_deref(), sets: args.sets(), parameters: &args.parameters };
-            with_program(&args.spec, &request, &output, |compiled| {
+        Command::Eval { options, args } => {
+            with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
                 eval::eval(compiled.program, &compiled.recipe, &compiled.sources, args)
             })
         }

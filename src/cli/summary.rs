@@ -21,7 +21,7 @@ pub struct SummaryArgs {
 
 /// Runs it.
 pub fn run(args: &SummaryArgs, output: &Output) -> ExitCode {
-    match compile::compile(&args.spec, &args.options.request()) {
+    match compile::compile(&args.spec, &args.options.request(Vec::new())) {
         Ok(compiled) => {
             output.diagnostics(&compiled.warnings, &compiled.sources);
             if args.json {
