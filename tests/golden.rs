@@ -1,5 +1,8 @@
 //! The engines against PyTorch: every op, and two whole steps of training of ResNet-20. `tests/golden/make_golden.py` made the numbers.
 
+// Clippy's leave for tests ends at the functions they share.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod support;
 
 use netc::engine::tensor::TensorEngine;

@@ -1,5 +1,8 @@
 //! The reference engine against the naive interpreter: outputs, and gradients against central differences.
 
+// Clippy's leave for tests ends at the functions they share.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod support;
 
 use netc::engine::tensor::TensorEngine;
