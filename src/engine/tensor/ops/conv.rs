@@ -210,3 +210,67 @@ impl<D: TensorDevice> Shifts<D> {
         ones.row(row_taps)?.put_tape(tape).try_matmul(shifted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::dims::{Padding, Pair, Shape};
+    use crate::random;
+
+    const BATCH: usize = 3;
+
+    fn draw(device: &Cpu, seed: u64, rows: usize, columns: usize) -> Matrix<Cpu> {
+        let data = (0..(rows * columns) as u64).map(|i| random::normal(seed, i)).collect();
+        device.tensor_from_vec(data, (rows, columns))
+    }
+
+    /// Output, and gradients of a weighted sum of it with respect to input and weight.
+    fn run(device: &Cpu, form: Form<Cpu>, windows: &Windows, outputs: usize, constant_input: bool) -> [Vec<f32>; 3] {
+        let x = draw(device, 1, windows.input.elements(), BATCH);
+        let weight = draw(device, 2, outputs, windows.input.channels() * windows.taps());
+        let conv = Convolution { form, out_channels: outputs, windows: windows.windows() };
+        let mut ones = Ones::new(device.clone());
+        let y = conv.forward(&mut ones, x.leaky_trace(), &weight, None, constant_input).unwrap();
+        let out = y.as_vec();
+        let (rows, columns) = *y.shape();
+        let loss = (y * draw(device, 3, rows, columns)).sum::<(), Axes2<0, 1>>();
+        let mut gradients = loss.backward();
+        gradients.try_alloc_for(&x).unwrap();
+        [out, gradients.get(&x).as_vec(), gradients.get(&weight).as_vec()]
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let device = Cpu::default();
+        let pairs = |a: (usize, usize), b: (usize, usize), c: (usize, usize)| {
+            (Pair::new(a.0, a.1), Pair::new(b.0, b.1), Pair::new(c.0, c.1))
+        };
+        let none = Padding::default();
+        let odd = Padding { top: 2, bottom: 0, left: 1, right: 3 };
+        for ((kernel, stride, dilation), padding, output) in [
+            (pairs((3, 3), (1, 1), (1, 1)), Padding::all(1), Pair::new(6, 7)),
+            (pairs((3, 3), (2, 2), (1, 1)), Padding::all(1), Pair::new(3, 4)),
+            (pairs((2, 3), (1, 2), (2, 1)), odd, Pair::new(6, 5)),
+            (pairs((6, 7), (1, 1), (1, 1)), none, Pair::new(1, 1)),
+            (pairs((1, 1), (1, 1), (1, 1)), none, Pair::new(6, 7)),
+            (pairs((1, 1), (2, 3), (1, 1)), none, Pair::new(3, 3)),
+        ] {
+            let windows = Windows { input: Shape::map(3, 6, 7), output, kernel, stride, padding, dilation };
+            for constant_input in [false, true] {
+                let patches = Form::Patches(Patches::new(&device, &windows, 4, 1).unwrap());
+                let shifts = Form::Shifts(Shifts::new(&device, &windows, 4).unwrap());
+                let patches = run(&device, patches, &windows, 4, constant_input);
+                let shifts = run(&device, shifts, &windows, 4, constant_input);
+                for (at, (one, other)) in patches.iter().zip(&shifts).enumerate() {
+                    if constant_input && at == 1 {
+                        // Nobody asks for the gradient of a constant input.
+                        continue;
+                    }
+                    assert_eq!(one.len(), other.len());
+                    assert!(one.iter().any(|x| *x != 0.0));
+                    assert!(one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-4), "{windows:?}");
+                }
+            }
+        }
+    }
+}
