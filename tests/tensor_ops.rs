@@ -216,8 +216,8 @@ fn of_equal_maxima_the_first_gets_the_gradient() {
     let x = b.flatten("flat", x);
     let logits = b.linear("last", x, 2, false);
     let program = b.finish(logits);
-    // Channel c is 1 at pixel c and 0 elsewhere: with equal weights all four pixels tie, and the gradient of weight c is
-    // what pixel c gets.
+    // Channel c is 1 at pixel c and 0 elsewhere: with equal weights all four pixels tie, and the gradient of weight c
+    // is what pixel c gets.
     let images = (0..16).map(|i| if i / 4 == i % 4 { 1.0 } else { 0.0 }).collect();
     let batch = OwnedBatch { images, labels: vec![0], keys: vec![0] };
     let mut engine = TensorEngine::cpu(program.clone()).unwrap();

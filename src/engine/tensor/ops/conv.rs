@@ -1,12 +1,13 @@
 //! Convolution, in two forms that say the same:
 //!
-//! - [`Form::Patches`]: the patches of the whole batch side by side, times the weights (Chellapilla, Puri & Simard, "High performance
-//!   convolutional neural networks for document processing", 2006). The choice of rows that makes the patches holds stride, padding and dilation.
-//! - [`Form::Shifts`]: a two-dimensional window is a window of columns and a window of rows, so the input is shifted
-//!   sideways once for each column of the kernel, multiplied with all the weights at once, and the products are shifted up
-//!   and down once for each row and summed. A shift is a product with a matrix of zeros and ones, in which stride,
-//!   padding and dilation are again data. dfdx's `gather` moves one number at a time on the CPU; this way nearly
-//!   everything is matrix products, and kernel height + width copies are made where patches make height · width.
+//! - [`Form::Patches`]: the patches of the whole batch side by side, times the weights (Chellapilla, Puri & Simard,
+//!   "High performance convolutional neural networks for document processing", 2006). The choice of rows that makes
+//!   the patches holds stride, padding and dilation.
+//! - [`Form::Shifts`]: a two-dimensional window is a window of columns and a window of rows. So the input is shifted
+//!   sideways once for each column of the kernel and multiplied with all the weights at once; the products are
+//!   shifted up and down once for each row of the kernel and summed. A shift is a product with a matrix of zeros and
+//!   ones, in which stride, padding and dilation are again data. On the CPU dfdx's `gather` moves one number at a
+//!   time; this way nearly everything is matrix products, and height + width copies take the place of height · width.
 //!
 //! The second needs products in which one side is broadcast over the batch, which dfdx refuses on CUDA.
 
