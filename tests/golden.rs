@@ -1,4 +1,8 @@
-//! The engines against PyTorch: every op, and two whole steps of training of ResNet-20. `tests/golden/make_golden.py` made the numbers.
+//! The engines against PyTorch: every op, and two whole steps of training of ResNet-20. The numbers are made by
+//! `tests/golden/make_golden.py`.
+
+// Clippy's leave for tests ends at the functions they share.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 

@@ -2,9 +2,10 @@
 
     python tests/golden/make_golden.py
 
-It needs torch and safetensors. Everything is computed in float64 and stored in float32, so what the comparison shows is
-the engine's own rounding. `ops.safetensors` holds one tiny net an op; `resnet20.safetensors` two steps of training of
-ResNet-20, whose weights and images both sides make from the same formula (src/random.rs).
+It needs torch (the files here: 2.11.0; each says so in its metadata, `made_with`) and safetensors. Everything is
+computed in float64 and stored in float32, so what the comparison shows is the engine's own rounding.
+`ops.safetensors` holds one tiny net an op; `resnet20.safetensors` two steps of training of ResNet-20, whose weights
+and images both sides make from the same formula (src/random.rs).
 """
 import pathlib
 
