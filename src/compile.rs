@@ -78,8 +78,10 @@ impl Compilation {
         unused_names::check(spec, &definitions, diagnostics);
         let graph = expand(&definitions, &options.net_parameters, sources, diagnostics)?;
         self.graph = Some(graph.clone());
-        let shaped = infer(graph, sources, diagnostics)?;
-        self.shaped = Some(shaped.clone());
+        let shaped = infer(graph, sources, diagnostics);
+        if shaped.is_complete() {
+            self.shaped = Some(shaped.clone());
+        }
         let checked = check::check(shaped, options.target.as_ref(), sources, diagnostics)?;
         // Names that nothing defines gate lowering too, even in a block that is never called.
         if !has_errors(diagnostics) {
