@@ -6,11 +6,14 @@
 
 mod support;
 
+use netc::compile::{Options, compile};
 use netc::engine::tensor::TensorEngine;
 use netc::engine::{DecayForm, Engine, Mode, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
+use netc::lower::defaults::{Defaults, InitRule};
 use netc::lower::program::{Divisor, Program, ValueId};
-use support::builder::{Builder, Conv, Pool, resnet_cifar};
+use std::path::Path;
+use support::builder::{Builder, Conv, Pool};
 use support::golden::Golden;
 use support::{OwnedBatch, assert_close};
 
@@ -19,9 +22,10 @@ fn engines(program: &Program) -> Vec<(&'static str, Box<dyn Engine>)> {
     vec![("tensor", Box::new(TensorEngine::cpu(program.clone()).unwrap()))]
 }
 
-/// ResNet-20.
+/// ResNet-20 as a user gets it: from its spec, with the starting weights of its recipe.
 fn resnet20() -> Program {
-    resnet_cifar(3)
+    let defaults = Defaults { init: InitRule::HeNormal, ..Defaults::default() };
+    compile(Path::new("specs/resnet20.net"), &Options { defaults, ..Options::default() }).program.unwrap()
 }
 
 /// The op in the middle of a case, by its name in the script.
