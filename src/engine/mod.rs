@@ -3,6 +3,7 @@
 //! The runner (`crate::train`) knows only the [`Engine`] trait. [`tensor`] is the reference: dfdx tensors and dfdx's
 //! autograd, on the CPU or a CUDA device.
 
+pub mod native;
 pub mod tensor;
 
 use crate::lower::program::Program;

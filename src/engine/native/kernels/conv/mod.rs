@@ -1,0 +1,213 @@
+//! Two-dimensional convolution of blocks of images, forward and backward.
+//!
+//! ```
+//! use netc::engine::native::kernels::{LANES, buffer::Buffer, conv::{Conv, ConvShape, Epilogue}, isa::Isa};
+//! use netc::graph::dims::{Padding, Pair};
+//!
+//! let shape = ConvShape {
+//!     in_channels: 3, out_channels: 8, input: Pair::square(10), kernel: Pair::square(3), stride: Pair::square(1),
+//!     padding: Padding::all(1), dilation: Pair::square(1), groups: 1,
+//! };
+//! let conv = Conv::new(shape, Isa::best()).unwrap();
+//! let weights = vec![0.5; shape.weight_len()];
+//! let mut packed = Buffer::zeroed(conv.packed_forward_len());
+//! conv.pack_forward(&weights, &mut packed); // once a step
+//! let (input, mut output) = (Buffer::zeroed(shape.input_len()), Buffer::zeroed(shape.output_len()));
+//! let mut scratch = Buffer::zeroed(conv.scratch_len()); // one a thread
+//! conv.forward(&packed, &input, 0..8, &mut output, Epilogue::default(), &mut scratch); // once a block
+//! ```
+
+mod plain;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+pub use shape::{ConvShape, ConvShapeError};
+
+use super::LANES;
+use super::isa::Isa;
+use std::ops::Range;
+
+/// What happens to an output element before it is stored, in this order.
+#[derive(Debug, Default)]
+pub struct Epilogue<'a> {
+    /// Added to each output channel: O numbers (all of the layer's, whatever range is computed).
+    pub bias: Option<&'a [f32]>,
+    /// Added next: a map like the output slice.
+    pub residual: Option<&'a [f32]>,
+    /// max(x, 0) last.
+    pub relu: bool,
+    /// Written, not added to: for each channel of the range and each lane the sum over the plane of what is stored,
+    /// then the sum of squares: `[channels][2][LANES]`. Batch norm's statistics come out of these; leave unused lanes
+    /// out when summing over lanes.
+    pub statistics: Option<&'a mut [f32]>,
+}
+
+/// A convolution made ready for an instruction set: knows its algorithms, its packed weights and its scratch.
+#[derive(Debug, Clone)]
+pub struct Conv {
+    shape: ConvShape,
+    isa: Isa,
+}
+
+impl Conv {
+    /// Chooses algorithms for a shape.
+    ///
+    /// # Errors
+    /// [`ConvShapeError`] when the sizes make no convolution.
+    pub fn new(shape: ConvShape, isa: Isa) -> Result<Conv, ConvShapeError> {
+        shape.validate()?;
+        Ok(Conv { shape, isa })
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> &ConvShape {
+        &self.shape
+    }
+
+    /// The instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Numbers of scratch that any of the calls needs; one scratch a thread, contents don't matter.
+    pub fn scratch_len(&self) -> usize {
+        0
+    }
+
+    /// Numbers in the weights packed for [`Conv::forward`].
+    pub fn packed_forward_len(&self) -> usize {
+        self.shape.weight_len()
+    }
+
+    /// Numbers in the weights packed for [`Conv::data_gradient`].
+    pub fn packed_backward_len(&self) -> usize {
+        self.shape.weight_len()
+    }
+
+    /// Packs O×(I/groups)×kh×kw weights for [`Conv::forward`]; do it each time the weights have changed.
+    ///
+    /// # Panics
+    /// When a slice has the wrong length.
+    pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
+        assert_eq!(weights.len(), self.shape.weight_len());
+        assert_eq!(packed.len(), self.packed_forward_len());
+        packed.copy_from_slice(weights);
+    }
+
+    /// Packs weights for [`Conv::data_gradient`].
+    ///
+    /// # Panics
+    /// When a slice has the wrong length.
+    pub fn pack_backward(&self, weights: &[f32], packed: &mut [f32]) {
+        assert_eq!(weights.len(), self.shape.weight_len());
+        assert_eq!(packed.len(), self.packed_backward_len());
+        packed.copy_from_slice(weights);
+    }
+
+    /// One block forward: output channels `channels` of y = conv(x, w), then the epilogue.
+    ///
+    /// `input` is the whole block `[I][H][W][LANES]`, `output` only the planes of `channels`, so that threads can share
+    /// a block (ranges that start at multiples of 16 waste least).
+    ///
+    /// # Panics
+    /// When a slice has the wrong length or the range leaves 0..O.
+    pub fn forward(
+        &self,
+        packed: &[f32],
+        input: &[f32],
+        channels: Range<usize>,
+        output: &mut [f32],
+        epilogue: Epilogue<'_>,
+        scratch: &mut [f32],
+    ) {
+        let shape = &self.shape;
+        assert_eq!(packed.len(), self.packed_forward_len());
+        assert_eq!(input.len(), shape.input_len());
+        assert!(channels.start <= channels.end && channels.end <= shape.out_channels);
+        assert_eq!(output.len(), channels.len() * shape.output().area() * LANES);
+        assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.out_channels));
+        assert!(epilogue.residual.is_none_or(|residual| residual.len() == output.len()));
+        assert!(epilogue.statistics.as_ref().is_none_or(|s| s.len() == channels.len() * 2 * LANES));
+        assert!(scratch.len() >= self.scratch_len());
+        plain::forward(shape, packed, input, channels.clone(), output);
+        plain::epilogue(shape, channels, output, epilogue);
+    }
+
+    /// One block of dx = convᵀ(dy, w): input channels `channels`, added to `input_gradient` if `accumulate`, else
+    /// written over it. `output_gradient` is the whole block, `input_gradient` only the planes of `channels`.
+    ///
+    /// # Panics
+    /// When a slice has the wrong length or the range leaves 0..I.
+    pub fn data_gradient(
+        &self,
+        packed: &[f32],
+        output_gradient: &[f32],
+        channels: Range<usize>,
+        input_gradient: &mut [f32],
+        accumulate: bool,
+        scratch: &mut [f32],
+    ) {
+        let shape = &self.shape;
+        assert_eq!(packed.len(), self.packed_backward_len());
+        assert_eq!(output_gradient.len(), shape.output_len());
+        assert!(channels.start <= channels.end && channels.end <= shape.in_channels);
+        assert_eq!(input_gradient.len(), channels.len() * shape.input.area() * LANES);
+        assert!(scratch.len() >= self.scratch_len());
+        if !accumulate {
+            input_gradient.fill(0.0);
+        }
+        plain::data_gradient(shape, packed, output_gradient, channels, input_gradient);
+    }
+
+    /// dw = Σ over images and positions of dy·x, for the filters of output channels `channels`, over a run of blocks;
+    /// added to `weight_gradient` (`channels`×(I/groups)×kh×kw) if `accumulate`, else written over it.
+    ///
+    /// `inputs` and `output_gradients` are whole blocks, as many of each; unused lanes of the gradients must be zero.
+    ///
+    /// # Panics
+    /// When a slice has the wrong length or the range leaves 0..O.
+    pub fn weight_gradient(
+        &self,
+        inputs: &[f32],
+        output_gradients: &[f32],
+        channels: Range<usize>,
+        weight_gradient: &mut [f32],
+        accumulate: bool,
+        scratch: &mut [f32],
+    ) {
+        let shape = &self.shape;
+        assert_eq!(inputs.len() % shape.input_len(), 0);
+        assert_eq!(output_gradients.len() % shape.output_len(), 0);
+        assert_eq!(inputs.len() / shape.input_len(), output_gradients.len() / shape.output_len());
+        assert!(channels.start <= channels.end && channels.end <= shape.out_channels);
+        assert_eq!(weight_gradient.len(), channels.len() * shape.filter_len());
+        assert!(scratch.len() >= self.scratch_len());
+        if !accumulate {
+            weight_gradient.fill(0.0);
+        }
+        let blocks = inputs.chunks_exact(shape.input_len()).zip(output_gradients.chunks_exact(shape.output_len()));
+        for (input, output_gradient) in blocks {
+            plain::weight_gradient(shape, input, output_gradient, channels.clone(), weight_gradient);
+        }
+    }
+
+    /// db = Σ over images and positions of dy, for all output channels (O numbers), over a run of whole blocks; unused
+    /// lanes of the gradients must be zero.
+    ///
+    /// # Panics
+    /// When a slice has the wrong length.
+    pub fn bias_gradient(&self, output_gradients: &[f32], bias_gradient: &mut [f32], accumulate: bool) {
+        let shape = &self.shape;
+        assert_eq!(output_gradients.len() % shape.output_len(), 0);
+        assert_eq!(bias_gradient.len(), shape.out_channels);
+        if !accumulate {
+            bias_gradient.fill(0.0);
+        }
+        for block in output_gradients.chunks_exact(shape.output_len()) {
+            for (sum, plane) in bias_gradient.iter_mut().zip(block.chunks_exact(shape.output().area() * LANES)) {
+                *sum += super::layout::sum(plane);
+            }
+        }
+    }
+}
