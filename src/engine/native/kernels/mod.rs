@@ -1,4 +1,4 @@
-//! The compute kernels of the native engine: convolution and linear layers, forward and backward.
+//! The compute kernels of the native engine.
 //!
 //! # Layout: batch innermost
 //! Images are worked on in blocks of [`LANES`]. One block of a map is `[C][H][W][LANES]`, of a vector `[F][LANES]`; a
@@ -22,9 +22,17 @@ pub mod conv;
 pub mod isa;
 pub mod layout;
 pub mod linear;
+pub mod loss;
+pub mod lrn;
+mod multiversion;
+pub mod norm;
 pub mod peak;
+pub mod pointwise;
+pub mod pool;
+pub mod shape;
 #[cfg(test)]
 mod testing;
+pub mod update;
 
 /// Images in a block: the lanes of one AVX-512 register of `f32`.
 pub const LANES: usize = 16;

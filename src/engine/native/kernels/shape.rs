@@ -1,4 +1,4 @@
-//! Kernels that only move numbers: subsampling, zero channels, packing of images into blocks.
+//! Kernels that only move numbers: subsampling.
 
 use super::LANES;
 use super::multiversion::multiversion;
@@ -35,41 +35,6 @@ multiversion! {
                     }
                 }
             }
-        }
-    }
-
-    /// x[feature][lane] ← images[lane][feature]; lanes without an image become 0.
-    pub fn pack(images: &[f32], features: usize, x: &mut [f32]) {
-        // 16 features at a time: each image's 64 bytes are read whole and the block written in order.
-        let mut sources: [&[f32]; LANES] = [&[]; LANES];
-        for (source, image) in sources.iter_mut().zip(images.chunks_exact(features)) {
-            *source = image;
-        }
-        for (run, x) in x.chunks_mut(LANES * LANES).enumerate() {
-            let x = x.as_chunks_mut::<LANES>().0;
-            for (lane, source) in sources.iter().enumerate() {
-                match source.get(run * LANES..run * LANES + x.len()) {
-                    Some(source) => {
-                        for (x, &value) in x.iter_mut().zip(source) {
-                            x[lane] = value;
-                        }
-                    }
-                    None => {
-                        for x in x.iter_mut() {
-                            x[lane] = 0.0;
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// rows[lane][feature] ← x[feature][lane], for as many lanes as there are rows.
-pub fn unpack(x: &[f32], features: usize, rows: &mut [f32]) {
-    for (lane, row) in rows.chunks_exact_mut(features.max(1)).enumerate() {
-        for (value, lanes) in row.iter_mut().zip(x.as_chunks::<LANES>().0) {
-            *value = lanes.get(lane).copied().unwrap_or(0.0);
         }
     }
 }
