@@ -161,6 +161,9 @@ fn check_lengths<'a>(
 /// What can go wrong while a program runs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
+    /// The program contradicts itself; no compiled program does.
+    #[error("the program cannot run: {0}")]
+    Program(String),
     /// The batch does not fit the program.
     #[error("the batch does not fit the network: {0}")]
     Batch(String),

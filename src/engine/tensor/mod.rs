@@ -1,1 +1,243 @@
-//! The reference engine: dfdx tensors, with dfdx's own autograd.
+//! The reference engine: a [`Program`] as dfdx tensor operations of run-time size, differentiated by dfdx's own tape.
+//!
+//! Nothing here derives a gradient. What this engine says is what the chain rule says of the forward pass in [`ops`], which
+//! makes it the measure of the engines that derive theirs by hand; and it is the way to CUDA, being generic over the dfdx device.
+
+mod device;
+mod forward;
+mod loss;
+mod ops;
+mod plan;
+mod update;
+mod value;
+mod window;
+
+pub use device::TensorDevice;
+#[cfg(feature = "cuda")]
+pub use device::open_cuda;
+
+use super::{Batch, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::lower::program::{OpKind, Program, VarianceEstimate};
+use device::{OnDevice, Recording};
+use dfdx::prelude::*;
+use forward::{Outcome, Pass};
+use loss::{Pending, cross_entropy};
+use ops::channels::Ones;
+use ops::norm::Moments;
+use plan::Ready;
+use value::{Matrix, transposed, upload};
+
+/// Runs a [`Program`] on a dfdx device.
+///
+/// A fresh engine holds zeros; [`Engine::load`] gives it a state.
+#[derive(Debug)]
+pub struct TensorEngine<D: TensorDevice = Cpu> {
+    device: D,
+    program: Program,
+    ready: Vec<Ready<D>>,
+    last_reader: Vec<usize>,
+    parameters: Vec<Matrix<D>>,
+    velocities: Vec<Matrix<D>>,
+    statistics: Vec<Matrix<D>>,
+    ones: Ones<D>,
+    pending: Pending<D>,
+    batch_size: usize,
+}
+
+impl TensorEngine<Cpu> {
+    /// An engine on the CPU.
+    ///
+    /// # Errors
+    /// [`EngineError::Program`] when the program contradicts itself.
+    pub fn cpu(program: Program) -> Result<Self, EngineError> {
+        Self::on_device(program, Cpu::default())
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl TensorEngine<Cuda> {
+    /// An engine on the CUDA device with this number, counted from 0.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`] when there is no driver or no such device, as for [`TensorEngine::cpu`] besides.
+    pub fn cuda(program: Program, ordinal: usize) -> Result<Self, EngineError> {
+        Self::on_device(program, open_cuda(ordinal)?)
+    }
+}
+
+impl<D: TensorDevice> TensorEngine<D> {
+    /// An engine on a device of one's own.
+    ///
+    /// # Errors
+    /// [`EngineError::Program`] when the program contradicts itself, [`EngineError::Device`] when the device fails.
+    pub fn on_device(program: Program, device: D) -> Result<Self, EngineError> {
+        // Without it every tensor is fresh memory from the system, which takes longer than filling it.
+        device.try_enable_cache().on::<D>()?;
+        let ready = plan::prepare(&device, &program)?;
+        let mut last_reader = vec![usize::MAX; program.values.len()];
+        for (at, op) in program.ops.iter().enumerate() {
+            for input in &op.inputs {
+                if let Some(last) = last_reader.get_mut(input.0) {
+                    *last = at;
+                }
+            }
+        }
+        if let Some(last) = last_reader.get_mut(program.logits.0) {
+            *last = usize::MAX;
+        }
+        let blank = |elements: usize| device.try_zeros_like(&(elements, 1)).on::<D>();
+        let blank_parameters = || -> Result<Vec<_>, EngineError> {
+            program.parameters.iter().map(|p| device.try_zeros_like(&layout(&p.dims)).on::<D>()).collect()
+        };
+        Ok(Self {
+            ready,
+            last_reader,
+            parameters: blank_parameters()?,
+            velocities: blank_parameters()?,
+            statistics: program.statistics.iter().map(|s| blank(s.channels)).collect::<Result<_, _>>()?,
+            ones: Ones::new(device.clone()),
+            pending: Pending::new(),
+            batch_size: 0,
+            device,
+            program,
+        })
+    }
+
+    /// One pass over a batch.
+    fn run<T: Recording<D>>(&mut self, batch: &Batch<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
+        batch.validate(&self.program)?;
+        if self.batch_size != batch.len() {
+            // Nothing cached fits another batch size, and the cache never forgets by itself.
+            self.ones.clear();
+            self.device.try_empty_cache().on::<D>()?;
+            self.batch_size = batch.len();
+        }
+        let elements = self.program.input().elements();
+        let images = transposed(batch.images, batch.len(), elements);
+        let images = upload(&self.device, images, elements, batch.len()).on::<D>()?;
+        let mut pass = Pass {
+            device: &self.device,
+            program: &self.program,
+            ready: &self.ready,
+            last_reader: &self.last_reader,
+            parameters: &self.parameters,
+            statistics: &self.statistics,
+            ones: &mut self.ones,
+            mode,
+            keys: batch.keys,
+        };
+        pass.run(images, tape)
+    }
+
+    /// The way there and back in [`Mode::Train`].
+    #[allow(clippy::type_complexity)]
+    fn differentiate(
+        &mut self,
+        batch: &Batch<'_>,
+    ) -> Result<(Vec<Matrix<D>>, Matrix<D>, Vec<(usize, Moments<D>)>), EngineError> {
+        let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
+        let (logits, tape) = outcome.logits.split_tape();
+        let loss = cross_entropy(logits.clone().put_tape(tape), batch.labels).on::<D>()?;
+        let mut gradients = loss.try_backward().on::<D>()?;
+        let of = |parameter: &Matrix<D>| {
+            // A parameter that the loss does not reach has none yet: it is zero.
+            gradients.try_alloc_for(parameter).on::<D>()?;
+            Ok(gradients.get(parameter))
+        };
+        let of_parameters = self.parameters.iter().map(of).collect::<Result<_, EngineError>>()?;
+        Ok((of_parameters, logits, outcome.moments))
+    }
+
+    /// Moves the running statistics towards the moments of a batch.
+    fn follow(&mut self, moments: Vec<(usize, Moments<D>)>) -> Result<(), EngineError> {
+        for (op, moments) in moments {
+            let Some(OpKind::BatchNorm { mean, variance, decay, running_variance, .. }) =
+                self.program.ops.get(op).map(|op| &op.kind)
+            else {
+                continue;
+            };
+            let (decay, count) = (f64::from(*decay), moments.count as f64);
+            let correction = match running_variance {
+                VarianceEstimate::Unbiased if moments.count > 1 => count / (count - 1.0),
+                VarianceEstimate::Unbiased | VarianceEstimate::Biased => 1.0,
+            };
+            if let Some(running) = self.statistics.get_mut(mean.0) {
+                running.try_axpy(decay, &moments.mean, 1.0 - decay).on::<D>()?;
+            }
+            if let Some(running) = self.statistics.get_mut(variance.0) {
+                running.try_axpy(decay, &moments.variance, (1.0 - decay) * correction).on::<D>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<D: TensorDevice> Engine for TensorEngine<D> {
+    fn program(&self) -> &Program {
+        &self.program
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), EngineError> {
+        state.validate(&self.program)?;
+        let device = &self.device;
+        let put = |(data, like): (&Vec<f32>, &Matrix<D>)| {
+            let (rows, columns) = *like.shape();
+            upload(device, data.clone(), rows, columns).on::<D>()
+        };
+        let parameters = state.parameters.iter().zip(&self.parameters).map(put).collect::<Result<_, _>>()?;
+        let velocities = state.velocities.iter().zip(&self.velocities).map(put).collect::<Result<_, _>>()?;
+        let statistics = state.statistics.iter().zip(&self.statistics).map(put).collect::<Result<_, _>>()?;
+        (self.parameters, self.velocities, self.statistics) = (parameters, velocities, statistics);
+        Ok(())
+    }
+
+    fn state(&self) -> Result<State, EngineError> {
+        let host = |tensors: &[Matrix<D>]| tensors.iter().map(Tensor::as_vec).collect();
+        Ok(State {
+            parameters: host(&self.parameters),
+            velocities: host(&self.velocities),
+            statistics: host(&self.statistics),
+        })
+    }
+
+    fn train_step(&mut self, batch: &Batch<'_>, update: &Update<'_>) -> Result<(), EngineError> {
+        if update.decay.len() != self.parameters.len() {
+            let (found, needed) = (update.decay.len(), self.parameters.len());
+            return Err(EngineError::State(format!("{found} decay coefficients for {needed} parameters")));
+        }
+        let (gradients, logits, moments) = self.differentiate(batch)?;
+        let tensors = self.parameters.iter_mut().zip(&mut self.velocities);
+        for (((parameter, velocity), gradient), &decay) in tensors.zip(gradients).zip(update.decay) {
+            update::step(parameter, velocity, gradient, decay, update).on::<D>()?;
+        }
+        self.follow(moments)?;
+        self.pending.push(logits, batch.labels);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
+        let outcome = self.run(batch, Mode::Evaluate, NoneTape)?;
+        self.pending.push(outcome.logits, batch.labels);
+        Ok(())
+    }
+
+    fn read_metrics(&mut self) -> Result<Metrics, EngineError> {
+        Ok(self.pending.take())
+    }
+
+    fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError> {
+        let logits = self.run(batch, mode, NoneTape)?.logits;
+        let (classes, images) = *logits.shape();
+        Ok(transposed(&logits.as_vec(), classes, images))
+    }
+
+    fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        let (gradients, _, _) = self.differentiate(batch)?;
+        Ok(gradients.iter().map(Tensor::as_vec).collect())
+    }
+}
+
+/// Outputs × the rest for a weight, elements × 1 for what has one dimension.
+fn layout(dims: &[usize]) -> (usize, usize) {
+    (dims.first().copied().unwrap_or(1), dims.iter().skip(1).product())
+}

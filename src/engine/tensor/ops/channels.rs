@@ -1,0 +1,76 @@
+//! One number a channel: spread over the channel, and the sum over it. Both are products with ones, which is many
+//! times faster than a broadcast or a strided reduction, and sums in blocks instead of one long chain.
+
+use crate::engine::tensor::device::{Recording, TensorDevice};
+use crate::engine::tensor::value::Matrix;
+use dfdx::prelude::*;
+use std::collections::HashMap;
+
+/// Rows of ones, by length.
+#[derive(Debug)]
+pub(in crate::engine::tensor) struct Ones<D: TensorDevice> {
+    device: D,
+    rows: HashMap<usize, Matrix<D>>,
+}
+
+impl<D: TensorDevice> Ones<D> {
+    /// None yet.
+    pub fn new(device: D) -> Self {
+        Self { device, rows: HashMap::new() }
+    }
+
+    /// 1 × `length`.
+    pub fn row(&mut self, length: usize) -> Result<Matrix<D>, D::Err> {
+        if let Some(row) = self.rows.get(&length) {
+            return Ok(row.clone());
+        }
+        let row: Matrix<D> = self.device.try_ones_like(&(1, length))?;
+        self.rows.insert(length, row.clone());
+        Ok(row)
+    }
+
+    /// `length` × 1.
+    pub fn column(&mut self, length: usize) -> Result<Matrix<D>, D::Err> {
+        self.row(length)?.try_reshape_like(&(length, 1))
+    }
+
+    /// Forgets what other batch sizes needed.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+    }
+}
+
+/// C × 1 to C × `length`.
+pub(in crate::engine::tensor) fn spread<D: TensorDevice, T: Recording<D>>(
+    ones: &mut Ones<D>,
+    x: Matrix<D, T>,
+    length: usize,
+) -> Result<Matrix<D, T>, D::Err> {
+    x.try_matmul(ones.row(length)?)
+}
+
+/// The sum of each channel of (C·plane) × batch, as C × 1: first over the batch, then over the plane.
+pub(in crate::engine::tensor) fn channel_sums<D: TensorDevice, T: Recording<D>>(
+    ones: &mut Ones<D>,
+    x: Matrix<D, T>,
+    channels: usize,
+) -> Result<Matrix<D, T>, D::Err> {
+    let (rows, batch) = *x.shape();
+    let plane = rows / channels.max(1);
+    let over_batch = x.try_matmul(ones.column(batch)?)?;
+    over_batch.try_reshape_like(&(channels, plane))?.try_matmul(ones.column(plane)?)
+}
+
+/// Adds one number to each channel of (C·plane) × batch.
+pub(in crate::engine::tensor) fn add_bias<D: TensorDevice, T: Recording<D>>(
+    ones: &mut Ones<D>,
+    x: Matrix<D, T>,
+    bias: &Matrix<D>,
+) -> Result<Matrix<D, T>, D::Err> {
+    let shape = *x.shape();
+    let (channels, _) = *bias.shape();
+    let length = shape.0 / channels.max(1) * shape.1;
+    let (x, tape) = x.split_tape();
+    let bias = spread(ones, bias.clone().put_tape(tape), length)?.try_reshape_like(&shape)?;
+    bias.try_add(x)
+}

@@ -1,0 +1,97 @@
+//! Batch norm (Ioffe & Szegedy 2015) and local response norm (Krizhevsky, Sutskever & Hinton 2012).
+
+use super::channels::{Ones, channel_sums, spread};
+use crate::engine::tensor::device::{Recording, TensorDevice};
+use crate::engine::tensor::value::{Matrix, upload};
+use dfdx::prelude::*;
+
+/// Mean and biased variance of a batch, each C × 1, off the tape.
+#[derive(Debug)]
+pub(in crate::engine::tensor) struct Moments<D: TensorDevice> {
+    pub mean: Matrix<D>,
+    pub variance: Matrix<D>,
+    /// Numbers a channel they were taken over.
+    pub count: usize,
+}
+
+/// An output with its tape, and the moments it was normalised with.
+type Normalised<D, T> = (Matrix<D, T>, Moments<D>);
+
+/// (x − mean)·scale/√(variance + epsilon) + shift with the moments of the batch, which come back too.
+pub(in crate::engine::tensor) fn batch_norm<D: TensorDevice, T: Recording<D>>(
+    ones: &mut Ones<D>,
+    x: Matrix<D, T>,
+    scale: &Matrix<D>,
+    shift: &Matrix<D>,
+    epsilon: f32,
+) -> Result<Normalised<D, T>, D::Err> {
+    let shape = *x.shape();
+    let (channels, _) = *scale.shape();
+    let count = shape.0 / channels.max(1) * shape.1;
+
+    let (x, tape) = x.split_tape();
+    let mean = channel_sums(ones, x.clone().put_tape(tape), channels)?.try_div(count as f32)?;
+    let (mean, tape) = mean.split_tape();
+    let (means, tape) = spread(ones, mean.clone().put_tape(tape), count)?.split_tape();
+    let centred = x.try_reshape_like(&(channels, count))?.put_tape(tape).try_sub(means)?;
+    let (centred, tape) = centred.split_tape();
+    let squares = centred.clone().put_tape(tape).try_square()?.try_reshape_like(&shape)?;
+    let (variance, tape) = channel_sums(ones, squares, channels)?.try_div(count as f32)?.split_tape();
+
+    let inverse = variance.clone().put_tape(tape).try_add(epsilon)?.try_sqrt()?.try_recip()?;
+    let (factor, tape) = spread(ones, inverse.try_mul(scale.clone())?, count)?.split_tape();
+    let (scaled, tape) = centred.put_tape(tape).try_mul(factor)?.split_tape();
+    let shifted = spread(ones, shift.clone().put_tape(tape), count)?.try_add(scaled)?;
+    Ok((shifted.try_reshape_like(&shape)?, Moments { mean, variance, count }))
+}
+
+/// The same with moments that are given.
+pub(in crate::engine::tensor) fn batch_norm_fixed<D: TensorDevice, T: Recording<D>>(
+    ones: &mut Ones<D>,
+    x: Matrix<D, T>,
+    (scale, shift): (&Matrix<D>, &Matrix<D>),
+    (mean, variance): (&Matrix<D>, &Matrix<D>),
+    epsilon: f32,
+) -> Result<Matrix<D, T>, D::Err> {
+    let shape = *x.shape();
+    let (channels, _) = *scale.shape();
+    let count = shape.0 / channels.max(1) * shape.1;
+    let means = spread(ones, mean.clone(), count)?;
+    let (centred, tape) = x.try_reshape_like(&(channels, count))?.try_sub(means)?.split_tape();
+    let inverse = variance.clone().try_add(epsilon)?.try_sqrt()?.try_recip()?;
+    let (factor, tape) = spread(ones, inverse.put_tape(tape).try_mul(scale.clone())?, count)?.split_tape();
+    let (scaled, tape) = centred.put_tape(tape).try_mul(factor)?.split_tape();
+    spread(ones, shift.clone().put_tape(tape), count)?.try_add(scaled)?.try_reshape_like(&shape)
+}
+
+/// A local response norm, ready to run.
+#[derive(Debug)]
+pub(in crate::engine::tensor) struct ResponseNorm<D: TensorDevice> {
+    /// C × C, 1 where two channels are neighbours: summing over neighbours is one product.
+    neighbours: Matrix<D>,
+    alpha: f32,
+    beta: f32,
+    k: f32,
+}
+
+impl<D: TensorDevice> ResponseNorm<D> {
+    /// `size` is odd.
+    pub fn new(device: &D, channels: usize, size: usize, alpha: f32, beta: f32, k: f32) -> Result<Self, D::Err> {
+        let reach = size.saturating_sub(1) / 2;
+        let near = |i: usize| f32::from(u8::from((i / channels).abs_diff(i % channels) <= reach));
+        let neighbours = upload(device, (0..channels * channels).map(near).collect(), channels, channels)?;
+        Ok(Self { neighbours, alpha, beta, k })
+    }
+
+    /// x / (k + alpha·Σ x²)^beta.
+    pub fn forward<T: Recording<D>>(&self, x: Matrix<D, T>) -> Result<Matrix<D, T>, D::Err> {
+        let shape = *x.shape();
+        let (channels, _) = *self.neighbours.shape();
+        let x = x.try_reshape_like(&(channels, shape.0 / channels.max(1) * shape.1))?;
+        let (x, tape) = x.split_tape();
+        let (squares, tape) = x.clone().put_tape(tape).try_square()?.split_tape();
+        let sums = self.neighbours.clone().put_tape(tape).try_matmul(squares)?;
+        let factor = sums.try_mul(self.alpha)?.try_add(self.k)?.try_powf(-self.beta)?;
+        factor.try_mul(x)?.try_reshape_like(&shape)
+    }
+}
