@@ -98,7 +98,7 @@ impl Layers {
     /// Of a program.
     ///
     /// # Errors
-    /// [`EngineError::Device`] for sizes that the program's own checks should have refused.
+    /// [`EngineError::Program`] for sizes that the program's own checks should have refused.
     pub fn new(program: &Program, isa: Isa) -> Result<Layers, EngineError> {
         let mut layers = Layers::default();
         for op in &program.ops {

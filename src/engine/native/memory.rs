@@ -27,14 +27,6 @@ impl Arena {
         Ok(Arena { storage, start, len })
     }
 
-    /// Nothing.
-    ///
-    /// # Errors
-    /// As [`Arena::new`].
-    pub fn empty() -> Result<Arena, EngineError> {
-        Arena::new(0)
-    }
-
     /// Numbers.
     pub fn len(&self) -> usize {
         self.len

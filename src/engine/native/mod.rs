@@ -74,9 +74,9 @@ struct Packed {
     folded: bool,
 }
 
-/// A device error for a program or plan that this crate's own checks should have refused.
+/// An error for a program or plan that this crate's own checks should have refused.
 fn broken(what: &str, message: &str) -> EngineError {
-    EngineError::Device { device: "cpu", message: format!("`{what}`: {message}") }
+    EngineError::Program(format!("`{what}`: {message}"))
 }
 
 /// Time of one step, summed over threads and calls.
@@ -99,7 +99,8 @@ impl NativeEngine {
     /// before that.
     ///
     /// # Errors
-    /// [`EngineError::Device`] when the instruction set or the threads cannot be had, or the program is broken.
+    /// [`EngineError::Device`] when the instruction set or the threads cannot be had, [`EngineError::Program`] when the
+    /// program contradicts itself.
     pub fn new(program: Program, options: Options) -> Result<Self, EngineError> {
         let failed = |message: String| EngineError::Device { device: "cpu", message };
         let isa = match options.isa {

@@ -35,7 +35,7 @@ pub struct Compiled {
 /// Compiles for training or evaluation.
 ///
 /// # Errors
-/// [`EngineError::Device`] for a program that its own checks should have refused.
+/// [`EngineError::Program`] for a program that its own checks should have refused.
 pub fn compile(program: &Program, layers: &Layers, purpose: Purpose) -> Result<Compiled, EngineError> {
     let mut compiler = Compiler::new(program, layers, purpose);
     compiler.forward()?;

@@ -14,8 +14,6 @@ use std::ops::Range;
 pub struct Work<'a> {
     pub context: &'a Context<'a>,
     pub layers: &'a Layers,
-    /// Which block.
-    pub block: usize,
     /// Its images.
     pub images: Range<usize>,
 }

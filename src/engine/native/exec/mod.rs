@@ -148,7 +148,7 @@ impl Context<'_> {
     /// run of `block_len` numbers a block.
     ///
     /// # Errors
-    /// [`EngineError::Device`] for a plan that is broken.
+    /// [`EngineError::Program`] for a plan that is broken.
     pub fn run(&self, steps: usize, memory: &mut [f32], outputs: &mut Outputs<'_>) -> Result<(), EngineError> {
         for run in self.plan.runs.iter().take_while(|run| run.end <= steps) {
             match self.plan.steps[run.start].kind {
@@ -205,7 +205,7 @@ impl Context<'_> {
         loss: &mut BlockLoss,
         layers: &Layers,
     ) -> Result<(), EngineError> {
-        let work = block::Work { context: self, layers, block, images: self.images(block) };
+        let work = block::Work { context: self, layers, images: self.images(block) };
         self.team.with_scratch(|scratch| {
             for index in steps {
                 if let Kind::Block(step) = &self.plan.steps[index].kind {
