@@ -47,7 +47,8 @@ fn check(program: Program, len: usize, seed: u64) {
     let expected_metrics = tensor.read_metrics().unwrap();
     let expected_end = tensor.state().unwrap();
     let weights = Weights::from(&state);
-    let expected = [Mode::Train, Mode::Evaluate].map(|mode| (mode, reference::run(&program, &weights, &batch.get(), mode)));
+    let expected =
+        [Mode::Train, Mode::Evaluate].map(|mode| (mode, reference::run(&program, &weights, &batch.get(), mode)));
     for isa in Isa::available() {
         let mut first: Option<(State, Vec<f32>)> = None;
         for threads in [1, 2, 3] {
@@ -208,7 +209,10 @@ fn max_pools() {
     for pool in [
         Pool::square(2, 2),
         Pool { padding: Padding::all(1), ceil: true, ..Pool::square(3, 2) },
-        Pool { padding: Padding { top: 0, bottom: 1, left: 1, right: 0 }, ..Pool::new(Pair::new(2, 3), Pair::new(1, 2)) },
+        Pool {
+            padding: Padding { top: 0, bottom: 1, left: 1, right: 0 },
+            ..Pool::new(Pair::new(2, 3), Pair::new(1, 2))
+        },
     ] {
         check_around(Shape::map(2, 5, 6), 3, |b, x| {
             // A relu before makes ties: the first of the zeros must get the gradient.

@@ -171,7 +171,9 @@ impl Layers {
         let convs = self.convs.iter().map(|conv| conv.kernel.scratch_len());
         let linears = self.linears.iter().map(|linear| linear.kernel.scratch_len(1));
         let responses = program.ops.iter().map(|op| match (&op.kind, op.inputs.first()) {
-            (OpKind::LocalResponseNorm { .. }, Some(&input)) => Response::scratch_len_of(program.shape(input).channels()),
+            (OpKind::LocalResponseNorm { .. }, Some(&input)) => {
+                Response::scratch_len_of(program.shape(input).channels())
+            }
             _ => 0,
         });
         convs.chain(linears).chain(responses).max().unwrap_or(0)

@@ -9,6 +9,7 @@
 //! all blocks. So a thread's work stays in its cache, there is one wait a batch norm, and nothing that is computed
 //! depends on which thread did it: results are the same bits for any number of threads.
 
+pub mod bench;
 mod compile;
 mod exec;
 mod fold;
@@ -32,7 +33,7 @@ use layers::Layers;
 use memory::Arena;
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a user may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,7 +49,7 @@ pub struct Options {
 pub struct NativeEngine {
     program: Program,
     isa: Isa,
-    team: Team,
+    team: Arc<Team>,
     layers: Layers,
     parameters: Vec<Vec<f32>>,
     velocities: Vec<Vec<f32>>,
@@ -114,7 +115,7 @@ impl NativeEngine {
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);
         let evaluate = Plan::new(compile::compile(&program, &layers, Purpose::Evaluate)?);
-        let team = Team::new(threads, layers.scratch_len(&program))?;
+        let team = Arc::new(Team::new(threads, layers.scratch_len(&program))?);
         let zeros = || program.parameters.iter().map(|p| vec![0.0; p.elements()]).collect::<Vec<_>>();
         Ok(NativeEngine {
             parameters: zeros(),
@@ -241,7 +242,11 @@ impl NativeEngine {
     }
 
     /// Forward in evaluation mode. The losses lie in `self.shared_losses`.
-    fn run_evaluate(&mut self, batch: &Batch<'_>, take: impl Fn(usize, &[f32]) + Sync + Send) -> Result<(), EngineError> {
+    fn run_evaluate(
+        &mut self,
+        batch: &Batch<'_>,
+        take: impl Fn(usize, &[f32]) + Sync + Send,
+    ) -> Result<(), EngineError> {
         batch.validate(&self.program)?;
         self.reserve(Purpose::Evaluate, batch.len())?;
         self.pack(Purpose::Evaluate, true);
@@ -356,18 +361,24 @@ impl Engine for NativeEngine {
             let message = format!("{} decay coefficients for {} tensors", update.decay.len(), self.parameters.len());
             return Err(EngineError::State(message));
         }
-        self.run_train(batch, false, true)?;
+        // One handover to the threads for all that a step does.
+        let team = Arc::clone(&self.team);
+        team.enter(|| {
+            self.run_train(batch, false, true)?;
+            self.update(update);
+            Ok(())
+        })?;
         for block in &self.losses[..blocks(batch.len())] {
             self.metrics.loss_sum += block.loss;
             self.metrics.correct += block.correct;
         }
         self.metrics.images += batch.len() as u64;
-        self.update(update);
         Ok(())
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
-        self.run_evaluate(batch, |_, _| ())?;
+        let team = Arc::clone(&self.team);
+        team.enter(|| self.run_evaluate(batch, |_, _| ()))?;
         for block in &self.shared_losses[..blocks(batch.len())] {
             let block = block.lock().unwrap_or_else(PoisonError::into_inner);
             self.metrics.loss_sum += block.loss;

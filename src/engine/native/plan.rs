@@ -115,8 +115,12 @@ fn place(slots: &[SlotInfo], lives: &[Option<(usize, usize)>]) -> Vec<Placed> {
             (Some(a), Some(b)) => a.0 <= b.1 && b.0 <= a.1,
             _ => false,
         };
-        let mut taken: Vec<Range<usize>> =
-            order[..done].iter().map(|&other| &placed[other]).filter(|other| overlaps(other)).map(Placed::range).collect();
+        let mut taken: Vec<Range<usize>> = order[..done]
+            .iter()
+            .map(|&other| &placed[other])
+            .filter(|other| overlaps(other))
+            .map(Placed::range)
+            .collect();
         taken.sort_by_key(|range| range.start);
         let mut offset = 0;
         for range in taken {
@@ -145,7 +149,13 @@ impl fmt::Display for Plan {
         for (index, slot) in self.slots.iter().enumerate() {
             if let (Some((first, last)), true) = (slot.live, slot.len > 0) {
                 let name = format!("%{index}");
-                writeln!(f, "{name:>5} {:>10} {:>10} {first:>5} ..= {last:<5} {}", 4 * slot.offset, 4 * slot.len, slot.name)?;
+                writeln!(
+                    f,
+                    "{name:>5} {:>10} {:>10} {first:>5} ..= {last:<5} {}",
+                    4 * slot.offset,
+                    4 * slot.len,
+                    slot.name
+                )?;
             }
         }
         writeln!(f, "\na block: {} bytes (at the busiest step {} are in use)", 4 * self.block_len, 4 * self.least())

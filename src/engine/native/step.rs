@@ -46,48 +46,186 @@ pub enum Kind {
 #[allow(missing_docs)]
 pub enum BlockStep {
     /// The block's images, 16 innermost.
-    Pack { to: Slot },
+    Pack {
+        to: Slot,
+    },
     /// Convolution with everything that could be folded into it.
-    Conv { layer: Layer, x: Slot, residual: Option<Slot>, relu: bool, y: Slot },
+    Conv {
+        layer: Layer,
+        x: Slot,
+        residual: Option<Slot>,
+        relu: bool,
+        y: Slot,
+    },
     /// y = x·Wᵀ + b
-    Linear { layer: Layer, x: Slot, relu: bool, y: Slot },
+    Linear {
+        layer: Layer,
+        x: Slot,
+        relu: bool,
+        y: Slot,
+    },
     /// The block's share of the batch statistics.
-    NormStatistics { layer: Layer, x: Slot, partial: Slot },
+    NormStatistics {
+        layer: Layer,
+        x: Slot,
+        partial: Slot,
+    },
     /// Normalise, add, relu.
-    NormApply { layer: Layer, x: Slot, addend: Option<Slot>, relu: bool, y: Slot },
+    NormApply {
+        layer: Layer,
+        x: Slot,
+        addend: Option<Slot>,
+        relu: bool,
+        y: Slot,
+    },
     /// A nonlinearity; x and y may be one.
-    Activate { kind: Activation, x: Slot, y: Slot },
+    Activate {
+        kind: Activation,
+        x: Slot,
+        y: Slot,
+    },
     /// Sum of several; the first may be y.
-    Sum { inputs: Vec<Slot>, relu: bool, y: Slot },
+    Sum {
+        inputs: Vec<Slot>,
+        relu: bool,
+        y: Slot,
+    },
     /// Dropout, forward or backward; x and y may be one.
-    Dropout { stream: u64, rate: f32, x: Slot, y: Slot },
-    MaxPool { window: Window, x: Slot, y: Slot },
-    AvgPool { window: Window, divisor: Divisor, x: Slot, y: Slot },
-    GlobalAvgPool { plane: usize, x: Slot, y: Slot },
-    LocalResponse { response: Response, x: Slot, y: Slot },
-    Subsample { input: Pair, output: Pair, stride: Pair, x: Slot, y: Slot },
+    Dropout {
+        stream: u64,
+        rate: f32,
+        x: Slot,
+        y: Slot,
+    },
+    MaxPool {
+        window: Window,
+        x: Slot,
+        y: Slot,
+    },
+    AvgPool {
+        window: Window,
+        divisor: Divisor,
+        x: Slot,
+        y: Slot,
+    },
+    GlobalAvgPool {
+        plane: usize,
+        x: Slot,
+        y: Slot,
+    },
+    LocalResponse {
+        response: Response,
+        x: Slot,
+        y: Slot,
+    },
+    Subsample {
+        input: Pair,
+        output: Pair,
+        stride: Pair,
+        x: Slot,
+        y: Slot,
+    },
     /// Zeros.
-    Clear { to: Slot },
+    Clear {
+        to: Slot,
+    },
     /// A run of numbers from one slot to another: concatenation, zero channels and their gradients.
-    Move { from: Slot, from_start: usize, to: Slot, to_start: usize, len: usize, add: bool },
+    Move {
+        from: Slot,
+        from_start: usize,
+        to: Slot,
+        to_start: usize,
+        len: usize,
+        add: bool,
+    },
     /// Softmax cross-entropy into the metrics, and its gradient.
-    Loss { logits: Slot, gradient: Option<Slot> },
+    Loss {
+        logits: Slot,
+        gradient: Option<Slot>,
+    },
     /// g ← g·f′(y)
-    ActivateBackward { kind: Activation, y: Slot, g: Slot },
+    ActivateBackward {
+        kind: Activation,
+        y: Slot,
+        g: Slot,
+    },
     /// Sums over plane and images of dy, a channel.
-    BiasGradient { plane: usize, dy: Slot, partial: Slot },
-    ConvWeightGradient { layer: Layer, x: Slot, dy: Slot, partial: Slot },
-    ConvDataGradient { layer: Layer, dy: Slot, dx: Slot, add: bool },
-    LinearDataGradient { layer: Layer, dy: Slot, dx: Slot, add: bool },
+    BiasGradient {
+        plane: usize,
+        dy: Slot,
+        partial: Slot,
+    },
+    ConvWeightGradient {
+        layer: Layer,
+        x: Slot,
+        dy: Slot,
+        partial: Slot,
+    },
+    ConvDataGradient {
+        layer: Layer,
+        dy: Slot,
+        dx: Slot,
+        add: bool,
+    },
+    LinearDataGradient {
+        layer: Layer,
+        dy: Slot,
+        dx: Slot,
+        add: bool,
+    },
     /// Batch norm's two sums; masks g in place by `output` where there is one.
-    NormReduce { layer: Layer, x: Slot, g: Slot, relu: bool, output: Option<Slot>, partial: Slot },
+    NormReduce {
+        layer: Layer,
+        x: Slot,
+        g: Slot,
+        relu: bool,
+        output: Option<Slot>,
+        partial: Slot,
+    },
     /// Batch norm's input gradient, in place or into another slot.
-    NormInputGradient { layer: Layer, x: Slot, g: Slot, relu: bool, dx: Slot },
-    MaxPoolBackward { window: Window, x: Slot, y: Slot, dy: Slot, dx: Slot, add: bool },
-    AvgPoolBackward { window: Window, divisor: Divisor, dy: Slot, dx: Slot, add: bool },
-    GlobalAvgPoolBackward { plane: usize, dy: Slot, dx: Slot, add: bool },
-    LocalResponseBackward { response: Response, x: Slot, dy: Slot, dx: Slot, add: bool },
-    SubsampleBackward { input: Pair, output: Pair, stride: Pair, dy: Slot, dx: Slot, add: bool },
+    NormInputGradient {
+        layer: Layer,
+        x: Slot,
+        g: Slot,
+        relu: bool,
+        dx: Slot,
+    },
+    MaxPoolBackward {
+        window: Window,
+        x: Slot,
+        y: Slot,
+        dy: Slot,
+        dx: Slot,
+        add: bool,
+    },
+    AvgPoolBackward {
+        window: Window,
+        divisor: Divisor,
+        dy: Slot,
+        dx: Slot,
+        add: bool,
+    },
+    GlobalAvgPoolBackward {
+        plane: usize,
+        dy: Slot,
+        dx: Slot,
+        add: bool,
+    },
+    LocalResponseBackward {
+        response: Response,
+        x: Slot,
+        dy: Slot,
+        dx: Slot,
+        add: bool,
+    },
+    SubsampleBackward {
+        input: Pair,
+        output: Pair,
+        stride: Pair,
+        dy: Slot,
+        dx: Slot,
+        add: bool,
+    },
 }
 
 /// What is done with all blocks at hand. Sums over blocks go in the order of the blocks.

@@ -151,7 +151,9 @@ impl Compiler<'_> {
     fn window_of(&self, op: &Op, kernel: Pair, stride: Pair, padding: Padding) -> Result<Window, EngineError> {
         let (input, output) = (self.shape(op.inputs[0]), self.shape(op.output));
         match (input, output) {
-            (Shape::Map { channels, .. }, Shape::Map { .. }) if input.plane().area() > 0 && output.plane().area() > 0 => {
+            (Shape::Map { channels, .. }, Shape::Map { .. })
+                if input.plane().area() > 0 && output.plane().area() > 0 =>
+            {
                 Ok(Window { channels, input: input.plane(), output: output.plane(), kernel, stride, padding })
             }
             _ => Err(broken(&op.name, "a pool needs a map")),

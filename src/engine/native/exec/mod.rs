@@ -61,7 +61,11 @@ impl Team {
     }
 
     /// Runs `f` for each item, on all threads. Only within [`Team::enter`].
-    pub fn each<I>(&self, items: I, f: impl Fn(I::Item) -> Result<(), EngineError> + Sync + Send) -> Result<(), EngineError>
+    pub fn each<I>(
+        &self,
+        items: I,
+        f: impl Fn(I::Item) -> Result<(), EngineError> + Sync + Send,
+    ) -> Result<(), EngineError>
     where
         I: IndexedParallelIterator,
     {
