@@ -23,8 +23,10 @@ pub mod isa;
 pub mod layout;
 pub mod linear;
 pub mod peak;
+pub mod simd;
 #[cfg(test)]
 mod testing;
+mod tile;
 
 /// Images in a block: the lanes of one AVX-512 register of `f32`.
 pub const LANES: usize = 16;
