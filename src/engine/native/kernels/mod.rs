@@ -30,8 +30,10 @@ pub mod peak;
 pub mod pointwise;
 pub mod pool;
 pub mod shape;
+pub mod simd;
 #[cfg(test)]
 mod testing;
+mod tile;
 pub mod update;
 
 /// Images in a block: the lanes of one AVX-512 register of `f32`.

@@ -17,8 +17,10 @@
 //! conv.forward(&packed, &input, 0..8, &mut output, Epilogue::default(), &mut scratch); // once a block
 //! ```
 
+mod direct;
 mod plain;
 mod shape;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +28,9 @@ pub use shape::{ConvShape, ConvShapeError};
 
 use super::LANES;
 use super::isa::Isa;
+use direct::Direct;
 use std::ops::Range;
+use target::Target;
 
 /// What happens to an output element before it is stored, in this order.
 #[derive(Debug, Default)]
@@ -48,6 +52,8 @@ pub struct Epilogue<'a> {
 pub struct Conv {
     shape: ConvShape,
     isa: Isa,
+    forward: Direct,
+    backward: Direct,
 }
 
 impl Conv {
@@ -57,7 +63,8 @@ impl Conv {
     /// [`ConvShapeError`] when the sizes make no convolution.
     pub fn new(shape: ConvShape, isa: Isa) -> Result<Conv, ConvShapeError> {
         shape.validate()?;
-        Ok(Conv { shape, isa })
+        let (forward, backward) = (Direct::forward(&shape, isa), Direct::backward(&shape, isa));
+        Ok(Conv { shape, isa, forward, backward })
     }
 
     /// The sizes.
@@ -72,17 +79,17 @@ impl Conv {
 
     /// Numbers of scratch that any of the calls needs; one scratch a thread, contents don't matter.
     pub fn scratch_len(&self) -> usize {
-        0
+        self.forward.scratch_len().max(self.backward.scratch_len())
     }
 
     /// Numbers in the weights packed for [`Conv::forward`].
     pub fn packed_forward_len(&self) -> usize {
-        self.shape.weight_len()
+        self.forward.packed_len()
     }
 
     /// Numbers in the weights packed for [`Conv::data_gradient`].
     pub fn packed_backward_len(&self) -> usize {
-        self.shape.weight_len()
+        self.backward.packed_len()
     }
 
     /// Packs O×(I/groups)×kh×kw weights for [`Conv::forward`]; do it each time the weights have changed.
@@ -92,7 +99,8 @@ impl Conv {
     pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(weights.len(), self.shape.weight_len());
         assert_eq!(packed.len(), self.packed_forward_len());
-        packed.copy_from_slice(weights);
+        let (outputs, filter, area) = (self.shape.group_outputs(), self.shape.filter_len(), self.shape.kernel.area());
+        self.forward.pack(packed, |group, o, i, tap| weights[(group * outputs + o) * filter + i * area + tap]);
     }
 
     /// Packs weights for [`Conv::data_gradient`].
@@ -102,7 +110,8 @@ impl Conv {
     pub fn pack_backward(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(weights.len(), self.shape.weight_len());
         assert_eq!(packed.len(), self.packed_backward_len());
-        packed.copy_from_slice(weights);
+        let (outputs, filter, area) = (self.shape.group_outputs(), self.shape.filter_len(), self.shape.kernel.area());
+        self.backward.pack(packed, |group, i, o, tap| weights[(group * outputs + o) * filter + i * area + tap]);
     }
 
     /// One block forward: output channels `channels` of y = conv(x, w), then the epilogue.
@@ -130,8 +139,8 @@ impl Conv {
         assert!(epilogue.residual.is_none_or(|residual| residual.len() == output.len()));
         assert!(epilogue.statistics.as_ref().is_none_or(|s| s.len() == channels.len() * 2 * LANES));
         assert!(scratch.len() >= self.scratch_len());
-        plain::forward(shape, packed, input, channels.clone(), output);
-        plain::epilogue(shape, channels, output, epilogue);
+        let target = Target::new(output, shape.output().area(), channels, epilogue);
+        self.forward.run(packed, input, &target, scratch);
     }
 
     /// One block of dx = convᵀ(dy, w): input channels `channels`, added to `input_gradient` if `accumulate`, else
@@ -154,10 +163,13 @@ impl Conv {
         assert!(channels.start <= channels.end && channels.end <= shape.in_channels);
         assert_eq!(input_gradient.len(), channels.len() * shape.input.area() * LANES);
         assert!(scratch.len() >= self.scratch_len());
-        if !accumulate {
-            input_gradient.fill(0.0);
-        }
-        plain::data_gradient(shape, packed, output_gradient, channels, input_gradient);
+        let plane = shape.input.area();
+        let target = if accumulate {
+            Target::accumulating(input_gradient, plane, channels)
+        } else {
+            Target::new(input_gradient, plane, channels, Epilogue::default())
+        };
+        self.backward.run(packed, output_gradient, &target, scratch);
     }
 
     /// dw = Σ over images and positions of dy·x, for the filters of output channels `channels`, over a run of blocks;

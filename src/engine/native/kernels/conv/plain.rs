@@ -1,6 +1,6 @@
 //! Convolution by its definition, for whatever no faster kernel covers: loops over taps, each tap a clipped rectangle.
 
-use super::{ConvShape, Epilogue};
+use super::ConvShape;
 use crate::engine::native::kernels::LANES;
 use std::ops::Range;
 
@@ -46,52 +46,6 @@ fn plane(block: &[f32], channel: usize, area: usize) -> &[f32] {
     &block[channel * area * LANES..][..area * LANES]
 }
 
-fn plane_mut(block: &mut [f32], channel: usize, area: usize) -> &mut [f32] {
-    &mut block[channel * area * LANES..][..area * LANES]
-}
-
-/// y = conv(x, w) for output channels `channels`; `kernel` as the user has it.
-pub(super) fn forward(shape: &ConvShape, kernel: &[f32], input: &[f32], channels: Range<usize>, output: &mut [f32]) {
-    let (first, stride) = (channels.start, shape.stride.width * LANES);
-    output.fill(0.0);
-    weights(shape, channels, |o, i, tap, ky, kx| {
-        let weight = kernel[o * shape.filter_len() + tap];
-        let x = plane(input, i, shape.input.area());
-        let y = plane_mut(output, o - first, shape.output().area());
-        rows(shape, ky, kx, |to, from, vectors| {
-            let y = y[to * LANES..][..vectors * LANES].chunks_exact_mut(LANES);
-            for (y, x) in y.zip(x[from * LANES..].chunks(stride)) {
-                y.iter_mut().zip(x).for_each(|(y, x)| *y += weight * x);
-            }
-        });
-    });
-}
-
-/// dx += convᵀ(dy, w) for input channels `channels`.
-pub(super) fn data_gradient(
-    shape: &ConvShape,
-    kernel: &[f32],
-    output_gradient: &[f32],
-    channels: Range<usize>,
-    input_gradient: &mut [f32],
-) {
-    let stride = shape.stride.width * LANES;
-    weights(shape, 0..shape.out_channels, |o, i, tap, ky, kx| {
-        if !channels.contains(&i) {
-            return;
-        }
-        let weight = kernel[o * shape.filter_len() + tap];
-        let dy = plane(output_gradient, o, shape.output().area());
-        let dx = plane_mut(input_gradient, i - channels.start, shape.input.area());
-        rows(shape, ky, kx, |from, to, vectors| {
-            let dy = dy[from * LANES..][..vectors * LANES].chunks_exact(LANES);
-            for (dy, dx) in dy.zip(dx[to * LANES..].chunks_mut(stride)) {
-                dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += weight * dy);
-            }
-        });
-    });
-}
-
 /// dw += Σ dy·x over one block for the filters of output channels `channels`.
 pub(super) fn weight_gradient(
     shape: &ConvShape,
@@ -113,33 +67,4 @@ pub(super) fn weight_gradient(
         });
         weight_gradient[(o - first) * shape.filter_len() + tap] += sums.iter().sum::<f32>();
     });
-}
-
-/// Applies the epilogue to planes that hold the plain convolution.
-pub(super) fn epilogue(shape: &ConvShape, channels: Range<usize>, output: &mut [f32], epilogue: Epilogue<'_>) {
-    let Epilogue { bias, residual, relu, statistics } = epilogue;
-    let area = shape.output().area() * LANES;
-    if let Some(bias) = bias {
-        for (plane, &bias) in output.chunks_exact_mut(area).zip(&bias[channels]) {
-            plane.iter_mut().for_each(|y| *y += bias);
-        }
-    }
-    if let Some(residual) = residual {
-        output.iter_mut().zip(residual).for_each(|(y, r)| *y += r);
-    }
-    if relu {
-        output.iter_mut().for_each(|y| *y = y.max(0.0));
-    }
-    if let Some(statistics) = statistics {
-        statistics.fill(0.0);
-        for (plane, statistics) in output.chunks_exact(area).zip(statistics.chunks_exact_mut(2 * LANES)) {
-            let (sums, squares) = statistics.split_at_mut(LANES);
-            for y in plane.chunks_exact(LANES) {
-                sums.iter_mut().zip(squares.iter_mut()).zip(y).for_each(|((sum, square), y)| {
-                    *sum += y;
-                    *square += y * y;
-                });
-            }
-        }
-    }
 }

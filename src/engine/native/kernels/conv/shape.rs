@@ -40,7 +40,7 @@ impl ConvShape {
         if positive.contains(&0) || pairs.iter().any(|pair| pair.area() == 0) {
             return Err(ConvShapeError("a size is zero"));
         }
-        if self.in_channels % self.groups != 0 || self.out_channels % self.groups != 0 {
+        if !self.in_channels.is_multiple_of(self.groups) || !self.out_channels.is_multiple_of(self.groups) {
             return Err(ConvShapeError("the groups do not divide the channels"));
         }
         let window = self.window();
