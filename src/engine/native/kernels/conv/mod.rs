@@ -18,7 +18,6 @@
 //! ```
 
 mod direct;
-mod plain;
 mod shape;
 mod target;
 #[cfg(test)]
@@ -200,7 +199,7 @@ impl Conv {
         }
         let blocks = inputs.chunks_exact(shape.input_len()).zip(output_gradients.chunks_exact(shape.output_len()));
         for (input, output_gradient) in blocks {
-            plain::weight_gradient(shape, input, output_gradient, channels.clone(), weight_gradient);
+            self.forward.weight_gradient(input, output_gradient, channels.clone(), weight_gradient, scratch);
         }
     }
 
