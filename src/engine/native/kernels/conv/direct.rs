@@ -186,6 +186,12 @@ impl Direct {
         self.band_rows(self.band) * self.band_columns() | 1
     }
 
+    /// Estimated cycles of a block, in multiply-adds of a vector.
+    pub fn cost(&self) -> usize {
+        let phase = |phase: &Phase| phase.count.area() * phase.taps.len();
+        self.groups * self.sources * self.targets * self.phases.iter().map(phase).sum::<usize>()
+    }
+
     /// Numbers of scratch.
     pub fn scratch_len(&self) -> usize {
         if self.in_place { 0 } else { self.sources * self.band_channel() * LANES }
