@@ -67,6 +67,12 @@ pub trait Simd: Copy {
         lanes[0]
     }
 
+    /// Sums over the lanes of four vectors.
+    #[inline(always)]
+    fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4] {
+        vectors.map(|vector| self.sum(vector))
+    }
+
     /// Transposes 16×16 numbers: row r of the result holds number r of each row of `from`.
     ///
     /// # Safety
@@ -253,6 +259,25 @@ mod x86 {
             unsafe { _mm512_storeu_ps(to, vector) }
         }
 
+        #[inline(always)]
+        fn sums(self, [a, b, c, d]: [Self::Vector; 4]) -> [f32; 4] {
+            let mut sums = [0.0; 4];
+            // SAFETY: the token proves AVX-512F (and with it AVX and SSE).
+            unsafe {
+                let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+                let (low, high) = (_mm512_unpacklo_pd(ab, cd), _mm512_unpackhi_pd(ab, cd));
+                let quarters = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
+                let half =
+                    _mm512_castpd_ps(_mm512_castpd256_pd512(_mm512_extractf64x4_pd(_mm512_castps_pd(quarters), 1)));
+                let half = _mm256_add_ps(_mm512_castps512_ps256(quarters), _mm512_castps512_ps256(half));
+                let sum = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+                _mm_storeu_ps(sums.as_mut_ptr(), sum);
+            }
+            sums
+        }
+
         // Four rounds of exchanges between rows whose numbers differ in one bit: 64 shuffles for 256 numbers.
         #[inline(always)]
         unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
@@ -373,7 +398,13 @@ mod tests {
             let [a, b, c] = [0, 1, 2].map(|i| unsafe { s.load(self.0.as_ptr().add(i * LANES)) });
             let results =
                 [s.add(a, b), s.sub(a, b), s.mul(a, b), s.mul_add(a, b, c), s.neg_mul_add(a, b, c), s.max(a, b)];
-            results.into_iter().chain([s.splat(s.sum(a)), s.zero()]).map(|v| s.lanes(v)).collect()
+            let sums = s.sums([a, b, c, a]);
+            results
+                .into_iter()
+                .chain(sums.map(|sum| s.splat(sum)))
+                .chain([s.splat(s.sum(a)), s.zero()])
+                .map(|v| s.lanes(v))
+                .collect()
         }
     }
 

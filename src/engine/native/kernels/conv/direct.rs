@@ -9,6 +9,7 @@ use crate::engine::native::kernels::isa::Isa;
 use crate::engine::native::kernels::simd::{self, Simd, Task};
 use crate::engine::native::kernels::tile::{accumulate, columns, even_runs, with_tile};
 use crate::graph::dims::Pair;
+use std::ops::Range;
 
 /// Numbers that a band of source rows may take: it is read once for every tile of output channels, so it should stay in
 /// the L2 cache.
@@ -185,6 +186,12 @@ impl Direct {
         self.band_rows(self.band) * self.band_columns() | 1
     }
 
+    /// Estimated cycles of a block, in multiply-adds of a vector.
+    pub fn cost(&self) -> usize {
+        let phase = |phase: &Phase| phase.count.area() * phase.taps.len();
+        self.groups * self.sources * self.targets * self.phases.iter().map(phase).sum::<usize>()
+    }
+
     /// Numbers of scratch.
     pub fn scratch_len(&self) -> usize {
         if self.in_place { 0 } else { self.sources * self.band_channel() * LANES }
@@ -222,12 +229,41 @@ impl Direct {
         }
     }
 
+    /// Adds to dw what one block contributes, for the filters of target channels `channels`; `self` is the forward
+    /// correlation. `gradient` is the target's, all channels; its unused lanes are zero.
+    pub fn weight_gradient(
+        &self,
+        source: &[f32],
+        gradient: &[f32],
+        channels: Range<usize>,
+        weight_gradient: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        assert_eq!(source.len(), self.groups * self.sources * self.source.area() * LANES);
+        assert_eq!(gradient.len(), self.groups * self.targets * self.target.area() * LANES);
+        assert_eq!(weight_gradient.len(), channels.len() * self.sources * self.filter());
+        assert!(channels.end <= self.groups * self.targets && scratch.len() >= self.scratch_len());
+        simd::run(self.isa, WeightGradient { direct: self, source, gradient, channels, weight_gradient, scratch });
+    }
+
     /// Computes the target's channels from all source planes of a block.
     pub fn run(&self, packed: &[f32], source: &[f32], target: &Target<'_>, scratch: &mut [f32]) {
         assert_eq!(packed.len(), self.packed_len());
         assert_eq!(source.len(), self.groups * self.sources * self.source.area() * LANES);
         assert!(scratch.len() >= self.scratch_len());
         simd::run(self.isa, Run { direct: self, packed, source, target, scratch });
+    }
+
+    /// What target rows `rows` (in units of the step) read of a group's source planes: in place, or copied to scratch.
+    fn band<'a>(&self, planes: &'a [f32], rows: Range<usize>, scratch: &'a mut [f32]) -> Band<'a> {
+        let top = (rows.start * self.source_step.height) as isize + self.origin.0;
+        if self.in_place {
+            let corner = top as usize * self.source.width + self.origin.1 as usize;
+            let channel_step = self.source.area() * LANES;
+            return Band { x: &planes[corner * LANES..], row_step: self.source.width, channel_step };
+        }
+        self.copy_band(planes, top, self.band_rows(rows.len()), scratch);
+        Band { x: scratch, row_step: self.band_columns(), channel_step: self.band_channel() * LANES }
     }
 
     /// Copies a band of a group's source planes into a border of zeros: `rows` rows from `top`, relative to the source.
@@ -251,6 +287,15 @@ impl Direct {
             }
         }
     }
+}
+
+/// Source rows with whatever border they need; `x` starts at the first number that any tap reads.
+struct Band<'a> {
+    x: &'a [f32],
+    /// Vectors from one row to the next.
+    row_step: usize,
+    /// Numbers from one channel to the next.
+    channel_step: usize,
 }
 
 struct Run<'a> {
@@ -290,14 +335,7 @@ impl Task for Run<'_> {
             let planes = &self.source[group * d.sources * plane..][..d.sources * plane];
             for band in (0..d.count.height).step_by(d.band) {
                 let band_end = (band + d.band).min(d.count.height);
-                let top = (band * d.source_step.height) as isize + d.origin.0;
-                let (x, row_step, channel_step) = if d.in_place {
-                    let corner = top as usize * d.source.width + d.origin.1 as usize;
-                    (&planes[corner * LANES..], d.source.width, plane)
-                } else {
-                    d.copy_band(planes, top, d.band_rows(band_end - band), self.scratch);
-                    (&*self.scratch, d.band_columns(), d.band_channel() * LANES)
-                };
+                let Band { x, row_step, channel_step } = d.band(planes, band..band_end, self.scratch);
                 for phase in &d.phases {
                     for &(tile, rows) in &d.tiles {
                         let channel = first + tile;
@@ -347,6 +385,132 @@ unsafe fn tile_row<S: Simd, const R: usize, const C: usize>(simd: S, row: &Row<'
         for (r, sums) in sums.into_iter().enumerate() {
             if row.target.wants(row.channel + r) {
                 row.target.store(simd, row.channel + r, position, row.target_step, sums);
+            }
+        }
+    }
+}
+
+/// Positions over which a tile of weight gradients is summed at a time: their output gradients, for one tile of output
+/// channels, should stay in the L1 cache while all taps pass.
+const POSITIONS: usize = 64;
+
+struct WeightGradient<'a> {
+    direct: &'a Direct,
+    source: &'a [f32],
+    gradient: &'a [f32],
+    channels: Range<usize>,
+    weight_gradient: &'a mut [f32],
+    scratch: &'a mut [f32],
+}
+
+impl Task for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let d = self.direct;
+        let (plane, target_plane) = (d.source.area() * LANES, d.target.area() * LANES);
+        let (Some(phase), filter) = (d.phases.first(), d.filter()) else { return };
+        let row_chunk = (POSITIONS / d.target.width).max(1);
+        for group in 0..d.groups {
+            let first = group * d.targets;
+            let wanted = self.channels.start.max(first)..self.channels.end.min(first + d.targets);
+            if wanted.is_empty() {
+                continue;
+            }
+            let planes = &self.source[group * d.sources * plane..][..d.sources * plane];
+            for band in (0..d.count.height).step_by(d.band) {
+                let band_end = (band + d.band).min(d.count.height);
+                let Band { x, row_step, channel_step } = d.band(planes, band..band_end, self.scratch);
+                for row in (band..band_end).step_by(row_chunk) {
+                    let x = &x[(row - band) * d.source_step.height * row_step * LANES..];
+                    let sums = Sums {
+                        rows: row_chunk.min(band_end - row),
+                        columns: d.target.width,
+                        gradient_step: target_plane,
+                        row_step: d.source_step.height * row_step * LANES,
+                        column_step: d.source_step.width * LANES,
+                    };
+                    let mut channel = wanted.start;
+                    while channel < wanted.end {
+                        let height = S::ROWS.min(wanted.end - channel);
+                        let dy = self.gradient[channel * target_plane + row * d.target.width * LANES..].as_ptr();
+                        let dw = &mut self.weight_gradient[(channel - self.channels.start) * d.sources * filter..];
+                        let mut weight = 0;
+                        while weight < d.sources * filter {
+                            let width = columns::<S>(d.sources * filter - weight);
+                            let place = |i: usize| {
+                                let weight = (weight + i).min(d.sources * filter - 1);
+                                weight / filter * channel_step + phase.offsets[weight % filter]
+                            };
+                            let taps = [place(0), place(1), place(2), place(3)];
+                            let dw = &mut dw[weight..];
+                            // SAFETY: dy has `rows` rows of `height` channels, x every tap of them by construction of
+                            // the band, and dw `height` filters of sources·filter weights.
+                            unsafe {
+                                let (x, dw, filter) = (x.as_ptr(), dw.as_mut_ptr(), d.sources * filter);
+                                with_tile!(S, height, width, tile_weights(simd, &sums, dy, x, taps, dw, filter));
+                            }
+                            weight += width;
+                        }
+                        channel += height;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Positions to sum over, and how to step through them.
+struct Sums {
+    rows: usize,
+    columns: usize,
+    /// Numbers from one channel of dy to the next.
+    gradient_step: usize,
+    /// Numbers of x from one row to the next.
+    row_step: usize,
+    /// Numbers of x from one column to the next.
+    column_step: usize,
+}
+
+/// dw[r·`filter` + c] += Σ over positions and lanes of dy[r]·x at tap c.
+///
+/// # Safety
+/// What `sums` describes is readable for R channels from `dy` and at the first C `taps` from `x`; `dw` is writable.
+#[inline(always)]
+unsafe fn tile_weights<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    s: &Sums,
+    dy: *const f32,
+    x: *const f32,
+    taps: [usize; 4],
+    dw: *mut f32,
+    filter: usize,
+) {
+    let mut sums = [[simd.zero(); 4]; R];
+    // SAFETY: the caller's.
+    unsafe {
+        for row in 0..s.rows {
+            let mut at = dy.add(row * s.columns * LANES);
+            let mut from: [*const f32; C] = std::array::from_fn(|c| x.add(row * s.row_step + taps[c]));
+            for _ in 0..s.columns {
+                let mut taps = [simd.zero(); C];
+                for (tap, from) in taps.iter_mut().zip(&mut from) {
+                    *tap = simd.load(*from);
+                    *from = from.wrapping_add(s.column_step);
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let gradient = simd.load(at.add(r * s.gradient_step));
+                    for (sum, &tap) in sums.iter_mut().zip(&taps) {
+                        *sum = simd.mul_add(gradient, tap, *sum);
+                    }
+                }
+                at = at.wrapping_add(LANES);
+            }
+        }
+        for (r, &sums) in sums.iter().enumerate() {
+            for (c, sum) in simd.sums(sums).into_iter().enumerate().take(C) {
+                *dw.add(r * filter + c) += sum;
             }
         }
     }

@@ -18,11 +18,12 @@
 //! ```
 
 mod direct;
-mod plain;
 mod shape;
 mod target;
 #[cfg(test)]
 mod tests;
+mod transform;
+mod winograd;
 
 pub use shape::{ConvShape, ConvShapeError};
 
@@ -31,6 +32,7 @@ use super::isa::Isa;
 use direct::Direct;
 use std::ops::Range;
 use target::Target;
+use winograd::Winograd;
 
 /// What happens to an output element before it is stored, in this order.
 #[derive(Debug, Default)]
@@ -52,8 +54,57 @@ pub struct Epilogue<'a> {
 pub struct Conv {
     shape: ConvShape,
     isa: Isa,
-    forward: Direct,
-    backward: Direct,
+    direct: Direct,
+    forward: Algorithm,
+    backward: Algorithm,
+}
+
+/// How a correlation is computed.
+#[derive(Debug, Clone)]
+enum Algorithm {
+    Direct(Direct),
+    Winograd(Winograd),
+}
+
+impl Algorithm {
+    /// The cheaper of the two, if there are two.
+    fn choose(shape: &ConvShape, direct: Direct, winograd: impl Fn() -> Winograd) -> Self {
+        if winograd::covers(shape) {
+            let winograd = winograd();
+            if winograd.cost() < direct.cost() {
+                return Algorithm::Winograd(winograd);
+            }
+        }
+        Algorithm::Direct(direct)
+    }
+
+    fn scratch_len(&self) -> usize {
+        match self {
+            Algorithm::Direct(direct) => direct.scratch_len(),
+            Algorithm::Winograd(winograd) => winograd.scratch_len(),
+        }
+    }
+
+    fn packed_len(&self) -> usize {
+        match self {
+            Algorithm::Direct(direct) => direct.packed_len(),
+            Algorithm::Winograd(winograd) => winograd.packed_len(),
+        }
+    }
+
+    fn pack(&self, packed: &mut [f32], weight: impl Fn(usize, usize, usize, usize) -> f32) {
+        match self {
+            Algorithm::Direct(direct) => direct.pack(packed, weight),
+            Algorithm::Winograd(winograd) => winograd.pack(packed, weight),
+        }
+    }
+
+    fn run(&self, packed: &[f32], source: &[f32], target: &Target<'_>, scratch: &mut [f32]) {
+        match self {
+            Algorithm::Direct(direct) => direct.run(packed, source, target, scratch),
+            Algorithm::Winograd(winograd) => winograd.run(packed, source, target, scratch),
+        }
+    }
 }
 
 impl Conv {
@@ -63,8 +114,10 @@ impl Conv {
     /// [`ConvShapeError`] when the sizes make no convolution.
     pub fn new(shape: ConvShape, isa: Isa) -> Result<Conv, ConvShapeError> {
         shape.validate()?;
-        let (forward, backward) = (Direct::forward(&shape, isa), Direct::backward(&shape, isa));
-        Ok(Conv { shape, isa, forward, backward })
+        let direct = Direct::forward(&shape, isa);
+        let forward = Algorithm::choose(&shape, direct.clone(), || Winograd::forward(&shape, isa));
+        let backward = Algorithm::choose(&shape, Direct::backward(&shape, isa), || Winograd::backward(&shape, isa));
+        Ok(Conv { shape, isa, direct, forward, backward })
     }
 
     /// The sizes.
@@ -79,7 +132,7 @@ impl Conv {
 
     /// Numbers of scratch that any of the calls needs; one scratch a thread, contents don't matter.
     pub fn scratch_len(&self) -> usize {
-        self.forward.scratch_len().max(self.backward.scratch_len())
+        self.direct.scratch_len().max(self.forward.scratch_len()).max(self.backward.scratch_len())
     }
 
     /// Numbers in the weights packed for [`Conv::forward`].
@@ -200,7 +253,7 @@ impl Conv {
         }
         let blocks = inputs.chunks_exact(shape.input_len()).zip(output_gradients.chunks_exact(shape.output_len()));
         for (input, output_gradient) in blocks {
-            plain::weight_gradient(shape, input, output_gradient, channels.clone(), weight_gradient);
+            self.direct.weight_gradient(input, output_gradient, channels.clone(), weight_gradient, scratch);
         }
     }
 
