@@ -101,23 +101,19 @@ multiversion! {
         relu: bool,
         y: &mut [f32],
     ) {
+        // Flat loops: see the remark in `pointwise`.
         #[inline(always)]
         fn each(x: &[f32], y: &mut [f32], mean: f32, factor: f32, shift: f32, f: impl Fn(f32) -> f32) {
-            for (y, x) in y.as_chunks_mut::<LANES>().0.iter_mut().zip(x.as_chunks::<LANES>().0) {
-                for lane in 0..LANES {
-                    y[lane] = f((x[lane] - mean) * factor + shift);
-                }
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = f((x - mean) * factor + shift);
             }
         }
         #[inline(always)]
         fn each_add(
             x: &[f32], other: &[f32], y: &mut [f32], mean: f32, factor: f32, shift: f32, f: impl Fn(f32) -> f32,
         ) {
-            let inputs = x.as_chunks::<LANES>().0.iter().zip(other.as_chunks::<LANES>().0);
-            for (y, (x, other)) in y.as_chunks_mut::<LANES>().0.iter_mut().zip(inputs) {
-                for lane in 0..LANES {
-                    y[lane] = f((x[lane] - mean) * factor + shift + other[lane]);
-                }
+            for (y, (x, other)) in y.iter_mut().zip(x.iter().zip(other)) {
+                *y = f((x - mean) * factor + shift + other);
             }
         }
         #[inline(always)]
@@ -217,11 +213,10 @@ multiversion! {
         let channels = x.chunks_exact(size).zip(gradient.chunks_exact_mut(size));
         for (channel, (x, gradient)) in channels.enumerate() {
             let numbers = Numbers::of(coefficients, channel);
-            let pairs = gradient.as_chunks_mut::<LANES>().0.iter_mut().zip(x.as_chunks::<LANES>().0);
-            for (gradient, x) in pairs {
-                for lane in 0..LANES {
-                    gradient[lane] = numbers.gradient(x[lane], gradient[lane], relu);
-                }
+            if relu {
+                gradient.iter_mut().zip(x).for_each(|(gradient, x)| *gradient = numbers.masked(*x, *gradient));
+            } else {
+                gradient.iter_mut().zip(x).for_each(|(gradient, x)| *gradient = numbers.gradient(*x, *gradient));
             }
             clear_unused(images, gradient);
         }
@@ -241,11 +236,11 @@ multiversion! {
         let channels = x.chunks_exact(size).zip(gradient.chunks_exact(size)).zip(to.chunks_exact_mut(size));
         for (channel, ((x, gradient), to)) in channels.enumerate() {
             let numbers = Numbers::of(coefficients, channel);
-            let inputs = x.as_chunks::<LANES>().0.iter().zip(gradient.as_chunks::<LANES>().0);
-            for (to, (x, gradient)) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(inputs) {
-                for lane in 0..LANES {
-                    to[lane] = numbers.gradient(x[lane], gradient[lane], relu);
-                }
+            let inputs = x.iter().zip(gradient);
+            if relu {
+                to.iter_mut().zip(inputs).for_each(|(to, (x, gradient))| *to = numbers.masked(*x, *gradient));
+            } else {
+                to.iter_mut().zip(inputs).for_each(|(to, (x, gradient))| *to = numbers.gradient(*x, *gradient));
             }
             clear_unused(images, to);
         }
@@ -297,9 +292,14 @@ impl Numbers {
     }
 
     #[inline(always)]
-    fn gradient(&self, x: f32, g: f32, relu: bool) -> f32 {
+    fn gradient(&self, x: f32, g: f32) -> f32 {
+        self.factor * (g - self.gradient_mean - (x - self.mean) * self.gradient_slope)
+    }
+
+    #[inline(always)]
+    fn masked(&self, x: f32, g: f32) -> f32 {
         let centred = x - self.mean;
-        let g = if !relu || centred * self.factor + self.shift > 0.0 { g } else { 0.0 };
+        let g = if centred * self.factor + self.shift > 0.0 { g } else { 0.0 };
         self.factor * (g - self.gradient_mean - centred * self.gradient_slope)
     }
 }
