@@ -33,8 +33,20 @@ pub trait Simd: Copy {
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// c − a·b
     fn neg_mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-    /// max(a, b), lane by lane
+    /// a > b ? a : b, lane by lane: b where one of them is NaN
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// a / b
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// √a
+    fn sqrt(self, a: Self::Vector) -> Self::Vector;
+    /// a = b ? then : otherwise, lane by lane; NaN equals nothing
+    fn select_equal(
+        self,
+        a: Self::Vector,
+        b: Self::Vector,
+        then: Self::Vector,
+        otherwise: Self::Vector,
+    ) -> Self::Vector;
     /// Reads [`LANES`] numbers.
     ///
     /// # Safety
@@ -45,6 +57,20 @@ pub trait Simd: Copy {
     /// # Safety
     /// `to` points to that many writable numbers.
     unsafe fn store(self, to: *mut f32, vector: Self::Vector);
+
+    /// Reads an array.
+    #[inline(always)]
+    fn read(self, from: &[f32; LANES]) -> Self::Vector {
+        // SAFETY: the array has LANES numbers.
+        unsafe { self.load(from.as_ptr()) }
+    }
+
+    /// Writes an array.
+    #[inline(always)]
+    fn write(self, to: &mut [f32; LANES], vector: Self::Vector) {
+        // SAFETY: the array has LANES numbers.
+        unsafe { self.store(to.as_mut_ptr(), vector) }
+    }
 
     /// The lanes as an array.
     #[inline(always)]
@@ -139,7 +165,25 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        each(|i| a[i].max(b[i]))
+        each(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        each(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    fn sqrt(self, a: Self::Vector) -> Self::Vector {
+        each(|i| a[i].sqrt())
+    }
+    #[inline(always)]
+    fn select_equal(
+        self,
+        a: Self::Vector,
+        b: Self::Vector,
+        then: Self::Vector,
+        otherwise: Self::Vector,
+    ) -> Self::Vector {
+        each(|i| if a[i] == b[i] { then[i] } else { otherwise[i] })
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> Self::Vector {
@@ -198,6 +242,21 @@ mod x86 {
             mul_add(a, b, c) _mm256_fmadd_ps;
             neg_mul_add(a, b, c) _mm256_fnmadd_ps;
             max(a, b) _mm256_max_ps;
+            div(a, b) _mm256_div_ps;
+            sqrt(a) _mm256_sqrt_ps;
+        }
+        #[inline(always)]
+        fn select_equal(
+            self,
+            a: Self::Vector,
+            b: Self::Vector,
+            then: Self::Vector,
+            otherwise: Self::Vector,
+        ) -> Self::Vector {
+            // SAFETY: the token proves AVX2.
+            let half =
+                |a, b, then, otherwise| unsafe { _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)) };
+            (half(a.0, b.0, then.0, otherwise.0), half(a.1, b.1, then.1, otherwise.1))
         }
         #[inline(always)]
         fn zero(self) -> Self::Vector {
@@ -237,6 +296,19 @@ mod x86 {
             mul_add(a, b, c) _mm512_fmadd_ps;
             neg_mul_add(a, b, c) _mm512_fnmadd_ps;
             max(a, b) _mm512_max_ps;
+            div(a, b) _mm512_div_ps;
+            sqrt(a) _mm512_sqrt_ps;
+        }
+        #[inline(always)]
+        fn select_equal(
+            self,
+            a: Self::Vector,
+            b: Self::Vector,
+            then: Self::Vector,
+            otherwise: Self::Vector,
+        ) -> Self::Vector {
+            // SAFETY: the token proves AVX-512F.
+            unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), otherwise, then) }
         }
         #[inline(always)]
         fn zero(self) -> Self::Vector {
@@ -398,9 +470,18 @@ mod tests {
             let [a, b, c] = [0, 1, 2].map(|i| unsafe { s.load(self.0.as_ptr().add(i * LANES)) });
             let results =
                 [s.add(a, b), s.sub(a, b), s.mul(a, b), s.mul_add(a, b, c), s.neg_mul_add(a, b, c), s.max(a, b)];
+            let nan = s.splat(f32::NAN);
+            let more = [
+                s.div(a, b),
+                s.sqrt(s.mul(a, a)),
+                s.select_equal(a, s.max(a, b), b, c),
+                s.select_equal(nan, nan, a, b),
+                s.max(nan, b),
+            ];
             let sums = s.sums([a, b, c, a]);
             results
                 .into_iter()
+                .chain(more)
                 .chain(sums.map(|sum| s.splat(sum)))
                 .chain([s.splat(s.sum(a)), s.zero()])
                 .map(|v| s.lanes(v))
@@ -414,6 +495,7 @@ mod tests {
         let expected = run(Isa::Portable, Arithmetic(&x));
         assert_eq!(expected[0][3], x[3] + x[19]);
         assert_eq!(expected[4][3], x[35] - x[3] * x[19]);
+        assert_eq!((expected[9][3], expected[10][3]), (x[19], x[19]));
         for isa in Isa::available() {
             for (found, expected) in run(isa, Arithmetic(&x)).iter().zip(&expected) {
                 assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-6), "{isa}: {found:?} {expected:?}");
