@@ -24,6 +24,7 @@ mod target;
 mod tests;
 mod transform;
 mod winograd;
+mod winograd_weights;
 
 pub use shape::{ConvShape, ConvShapeError};
 
@@ -33,6 +34,7 @@ use direct::Direct;
 use std::ops::Range;
 use target::Target;
 use winograd::Winograd;
+use winograd_weights::WinogradWeights;
 
 /// What happens to an output element before it is stored, in this order.
 #[derive(Debug, Default)]
@@ -54,9 +56,36 @@ pub struct Epilogue<'a> {
 pub struct Conv {
     shape: ConvShape,
     isa: Isa,
-    direct: Direct,
     forward: Algorithm,
     backward: Algorithm,
+    weights: WeightAlgorithm,
+}
+
+/// How a weight gradient is computed.
+#[derive(Debug, Clone)]
+enum WeightAlgorithm {
+    Direct(Direct),
+    Winograd(WinogradWeights),
+}
+
+impl WeightAlgorithm {
+    fn choose(shape: &ConvShape, isa: Isa) -> Self {
+        let direct = Direct::forward(shape, isa);
+        if winograd::covers(shape) {
+            let winograd = WinogradWeights::new(shape, isa);
+            if winograd.cost() < direct.cost() {
+                return WeightAlgorithm::Winograd(winograd);
+            }
+        }
+        WeightAlgorithm::Direct(direct)
+    }
+
+    fn scratch_len(&self) -> usize {
+        match self {
+            WeightAlgorithm::Direct(direct) => direct.scratch_len(),
+            WeightAlgorithm::Winograd(winograd) => winograd.scratch_len(),
+        }
+    }
 }
 
 /// How a correlation is computed.
@@ -114,10 +143,9 @@ impl Conv {
     /// [`ConvShapeError`] when the sizes make no convolution.
     pub fn new(shape: ConvShape, isa: Isa) -> Result<Conv, ConvShapeError> {
         shape.validate()?;
-        let direct = Direct::forward(&shape, isa);
-        let forward = Algorithm::choose(&shape, direct.clone(), || Winograd::forward(&shape, isa));
+        let forward = Algorithm::choose(&shape, Direct::forward(&shape, isa), || Winograd::forward(&shape, isa));
         let backward = Algorithm::choose(&shape, Direct::backward(&shape, isa), || Winograd::backward(&shape, isa));
-        Ok(Conv { shape, isa, direct, forward, backward })
+        Ok(Conv { shape, isa, forward, backward, weights: WeightAlgorithm::choose(&shape, isa) })
     }
 
     /// The sizes.
@@ -132,7 +160,7 @@ impl Conv {
 
     /// Numbers of scratch that any of the calls needs; one scratch a thread, contents don't matter.
     pub fn scratch_len(&self) -> usize {
-        self.direct.scratch_len().max(self.forward.scratch_len()).max(self.backward.scratch_len())
+        self.weights.scratch_len().max(self.forward.scratch_len()).max(self.backward.scratch_len())
     }
 
     /// Numbers in the weights packed for [`Conv::forward`].
@@ -251,9 +279,16 @@ impl Conv {
         if !accumulate {
             weight_gradient.fill(0.0);
         }
-        let blocks = inputs.chunks_exact(shape.input_len()).zip(output_gradients.chunks_exact(shape.output_len()));
-        for (input, output_gradient) in blocks {
-            self.direct.weight_gradient(input, output_gradient, channels.clone(), weight_gradient, scratch);
+        match &self.weights {
+            WeightAlgorithm::Direct(direct) => {
+                let blocks = inputs.chunks_exact(shape.input_len());
+                for (input, output_gradient) in blocks.zip(output_gradients.chunks_exact(shape.output_len())) {
+                    direct.weight_gradient(input, output_gradient, channels.clone(), weight_gradient, scratch);
+                }
+            }
+            WeightAlgorithm::Winograd(winograd) => {
+                winograd.run(inputs, output_gradients, channels, weight_gradient, scratch);
+            }
         }
     }
 

@@ -143,9 +143,11 @@ fn check(s: &ConvShape, isa: Isa, tolerance: f64) {
     assert_close(&what("bias gradient"), &found, &db, tolerance);
 }
 
+/// Winograd's transforms lose a digit: 5e-5 of the largest result, where 1e-4 is the most that is asked for.
 fn check_all(s: &ConvShape) {
+    let tolerance = if winograd::covers(s) { 5e-5 } else { 1e-5 };
     for isa in Isa::available() {
-        check(s, isa, 2e-5);
+        check(s, isa, tolerance);
     }
 }
 

@@ -5,7 +5,6 @@
 //! 2016). The points are 0, ±1, ±Q and ∞: F(4×4, 3×3) and F(2×2, 5×5) share Bᵀ.
 #![allow(unsafe_code)]
 
-use crate::engine::native::kernels::LANES;
 use crate::engine::native::kernels::simd::Simd;
 
 /// Points on one axis.
@@ -48,20 +47,27 @@ fn input_line<S: Simd>(s: S, d: [S::Vector; POINTS]) -> [S::Vector; POINTS] {
     ]
 }
 
-/// Bᵀ·d·B of a 6×6 tile of vectors, rows `row_step` numbers apart; point (i, j) is stored at (6i + j)·`point_step`.
+/// Bᵀ·d·B of a 6×6 tile of vectors, rows `row_step` and columns `column_step` numbers apart; point (i, j) is stored at (6i + j)·`point_step`.
 ///
 /// Two rows of points at a time: their twelve vectors fit the registers, all 36 would be spilled.
 ///
 /// # Safety
 /// All of these are readable and writable.
 #[inline(always)]
-pub(super) unsafe fn input<S: Simd>(s: S, from: *const f32, row_step: usize, to: *mut f32, point_step: usize) {
+pub(super) unsafe fn input<S: Simd>(
+    s: S,
+    from: *const f32,
+    row_step: usize,
+    column_step: usize,
+    to: *mut f32,
+    point_step: usize,
+) {
     let (q, q2, sum) = (s.splat(Q), s.splat(Q2), s.splat(1.0 + Q2));
     // Not closures: those would be compiled without the vector instructions wherever they are not inlined.
     macro_rules! load {
         ($i:expr, $j:expr) => {
             // SAFETY: the caller vouches for 6×6 vectors.
-            unsafe { s.load(from.add($i * row_step + $j * LANES)) }
+            unsafe { s.load(from.add($i * row_step + $j * column_step)) }
         };
     }
     macro_rules! store {

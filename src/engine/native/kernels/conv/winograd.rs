@@ -196,7 +196,7 @@ impl<const M: usize> Task for Run<'_, M> {
                         let to = &mut transformed[(channel * TILES + t) * LANES..];
                         assert!(to.len() > (AREA - 1) * point_step);
                         // SAFETY: `tile_of` gives a readable tile; the assertion leaves room for the last point.
-                        unsafe { transform::input(simd, from, row_step, to.as_mut_ptr(), point_step) };
+                        unsafe { transform::input(simd, from, row_step, LANES, to.as_mut_ptr(), point_step) };
                     }
                 }
                 for &(start, rows) in &w.tiles {

@@ -1,10 +1,13 @@
 //! Linear layers y = x·Wᵀ + b on vectors `[F][LANES]`, all blocks of a run at once so that weights are read once.
 
+mod product;
 #[cfg(test)]
 mod tests;
 
 use super::LANES;
 use super::isa::Isa;
+use super::simd;
+use product::{Apply, Outer};
 
 /// A linear layer made ready for an instruction set.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +30,7 @@ impl Linear {
 
     /// Numbers of scratch that any of the calls needs for a run of `blocks`; one scratch a thread, contents don't matter.
     pub fn scratch_len(&self, blocks: usize) -> usize {
-        let _ = blocks;
-        0
+        product::outer_scratch(blocks)
     }
 
     fn check(&self, blocks: usize, weights: usize, inputs: usize, outputs: usize) {
@@ -46,17 +48,19 @@ impl Linear {
         let blocks = output.len() / (self.outputs * LANES);
         self.check(blocks, weights.len(), input.len(), output.len());
         assert!(bias.is_none_or(|bias| bias.len() == self.outputs));
-        for (x, y) in input.chunks_exact(self.inputs * LANES).zip(output.chunks_exact_mut(self.outputs * LANES)) {
-            for (o, y) in y.chunks_exact_mut(LANES).enumerate() {
-                y.fill(bias.map_or(0.0, |bias| bias[o]));
-                for (weight, x) in weights[o * self.inputs..][..self.inputs].iter().zip(x.chunks_exact(LANES)) {
-                    y.iter_mut().zip(x).for_each(|(y, x)| *y += weight * x);
-                }
-                if relu {
-                    y.iter_mut().for_each(|y| *y = y.max(0.0));
-                }
-            }
-        }
+        let product = Apply {
+            weights,
+            row_step: self.inputs,
+            inner_step: 1,
+            rows: self.outputs,
+            inner: self.inputs,
+            x: input,
+            y: output,
+            bias,
+            relu,
+            accumulate: false,
+        };
+        simd::run(self.isa, product);
     }
 
     /// dx = dy·W for a run of blocks, added to `input_gradient` if `accumulate`, else written over it.
@@ -72,17 +76,19 @@ impl Linear {
     ) {
         let blocks = output_gradient.len() / (self.outputs * LANES);
         self.check(blocks, weights.len(), input_gradient.len(), output_gradient.len());
-        if !accumulate {
-            input_gradient.fill(0.0);
-        }
-        let gradients = output_gradient.chunks_exact(self.outputs * LANES);
-        for (dy, dx) in gradients.zip(input_gradient.chunks_exact_mut(self.inputs * LANES)) {
-            for (dy, weights) in dy.chunks_exact(LANES).zip(weights.chunks_exact(self.inputs)) {
-                for (weight, dx) in weights.iter().zip(dx.chunks_exact_mut(LANES)) {
-                    dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += weight * dy);
-                }
-            }
-        }
+        let product = Apply {
+            weights,
+            row_step: 1,
+            inner_step: self.inputs,
+            rows: self.inputs,
+            inner: self.outputs,
+            x: output_gradient,
+            y: input_gradient,
+            bias: None,
+            relu: false,
+            accumulate,
+        };
+        simd::run(self.isa, product);
     }
 
     /// dW = dyᵀ·x summed over a run of blocks, for the rows `outputs` of W (`weight_gradient`: `outputs`×I), added if
@@ -104,18 +110,17 @@ impl Linear {
         assert!(outputs.start <= outputs.end && outputs.end <= self.outputs);
         assert_eq!(weight_gradient.len(), outputs.len() * self.inputs);
         assert!(scratch.len() >= self.scratch_len(blocks));
-        if !accumulate {
-            weight_gradient.fill(0.0);
-        }
-        let gradients = output_gradient.chunks_exact(self.outputs * LANES);
-        for (dy, x) in gradients.zip(input.chunks_exact(self.inputs * LANES)) {
-            let dy = dy[outputs.start * LANES..outputs.end * LANES].chunks_exact(LANES);
-            for (dy, dw) in dy.zip(weight_gradient.chunks_exact_mut(self.inputs)) {
-                for (x, dw) in x.chunks_exact(LANES).zip(dw) {
-                    *dw += x.iter().zip(dy).map(|(x, dy)| x * dy).sum::<f32>();
-                }
-            }
-        }
+        let product = Outer {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            wanted: outputs,
+            x: input,
+            dy: output_gradient,
+            dw: weight_gradient,
+            accumulate,
+            scratch,
+        };
+        simd::run(self.isa, product);
     }
 
     /// db = Σ over images of dy, for a run of blocks; unused lanes of the gradient must be zero.
