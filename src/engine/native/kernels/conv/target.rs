@@ -86,7 +86,8 @@ impl<'a> Target<'a> {
                     y = simd.add(y, simd.load(residual.add(at)));
                 }
                 if self.relu {
-                    y = simd.max(y, simd.zero());
+                    // In this order NaN stays NaN: a run that diverges has to show it.
+                    y = simd.max(simd.zero(), y);
                 }
                 simd.store(self.output.add(at), y);
             }

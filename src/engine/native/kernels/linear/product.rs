@@ -95,7 +95,7 @@ unsafe fn apply<S: Simd, const R: usize, const C: usize>(
             for (c, &sum) in sums.iter().enumerate() {
                 let mut y = if last { simd.add(sum, bias) } else { sum };
                 if last && a.relu {
-                    y = simd.max(y, simd.zero());
+                    y = simd.max(simd.zero(), y);
                 }
                 simd.store(a.y.as_mut_ptr().add(((block + c) * a.rows + row + r) * LANES), y);
             }
