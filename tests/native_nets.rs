@@ -84,9 +84,9 @@ fn cifarnet_agrees_with_the_reference() {
 
 #[test]
 fn resnets_agree_with_the_reference() {
-    agrees(smooth(resnet_cifar(3)), 5, 1e-4);
-    agrees(smooth(resnet_cifar(5)), 3, 1e-4);
-    agrees(smooth(resnet_cifar(9)), 2, 1e-4);
+    agrees(smooth(resnet_cifar(3)), 5, 2e-4);
+    agrees(smooth(resnet_cifar(5)), 3, 5e-4);
+    agrees(smooth(resnet_cifar(9)), 2, 1e-3);
     agrees(resnet_cifar(3), 5, 2e-2);
 }
 
