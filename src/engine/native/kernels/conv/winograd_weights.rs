@@ -353,8 +353,8 @@ impl Product {
                     }
                 }
             }
-            for (r, row) in sums.iter().enumerate() {
-                for (c, &sum) in row.iter().enumerate() {
+            for (r, row) in sums.into_iter().enumerate() {
+                for (c, sum) in row.into_iter().enumerate() {
                     simd.store(self.sums.add(r * self.sums_step + c * LANES), sum);
                 }
             }
