@@ -1,5 +1,6 @@
 //! GFLOP/s of the native engine's kernels beside the machine's peak: `taskset -c 2,3 cargo bench --bench kernels
-//! [-- FILTER]`.
+//! [-- FILTER [PART]]`, where
+//! PART is forward, data, weight or pack: only that is run (for a profiler).
 //!
 //! A convolution's GFLOP/s count the multiply-adds of its definition, so Winograd's can exceed the peak.
 
@@ -16,7 +17,10 @@ const BLOCKS: usize = 8;
 
 /// Runs `work` on all threads at once, each with its own state, for a while; the mean over the threads of the seconds
 /// that each one's best round took.
-fn best_seconds<T: Send>(states: &mut [T], work: impl Fn(&mut T) + Sync) -> f64 {
+fn best_seconds<T: Send>(part: &str, states: &mut [T], work: impl Fn(&mut T) + Sync) -> f64 {
+    if std::env::args().filter(|argument| !argument.starts_with('-')).nth(2).is_some_and(|wanted| wanted != part) {
+        return f64::INFINITY;
+    }
     let threads = states.len();
     let barrier = Barrier::new(threads);
     let worker = |state: &mut T| {
@@ -75,20 +79,20 @@ fn conv(name: &str, isa: Isa, shape: ConvShape, peak: f64) {
         })
         .collect();
     let flops = (2 * shape.multiply_adds() * LANES * BLOCKS) as f64;
-    let forward = best_seconds(&mut states, |s| {
+    let forward = best_seconds("forward", &mut states, |s| {
         for (x, y) in s.x.chunks(shape.input_len()).zip(s.y.chunks_mut(shape.output_len())) {
             conv.forward(&s.packed, x, 0..shape.out_channels, y, Epilogue::default(), &mut s.scratch);
         }
     });
-    let data = best_seconds(&mut states, |s| {
+    let data = best_seconds("data", &mut states, |s| {
         for (x, y) in s.x.chunks_mut(shape.input_len()).zip(s.y.chunks(shape.output_len())) {
             conv.data_gradient(&s.packed_backward, y, 0..shape.in_channels, x, false, &mut s.scratch);
         }
     });
-    let weight = best_seconds(&mut states, |s| {
+    let weight = best_seconds("weight", &mut states, |s| {
         conv.weight_gradient(&s.x, &s.y, 0..shape.out_channels, &mut s.dw, false, &mut s.scratch);
     });
-    let pack = best_seconds(&mut states, |s| {
+    let pack = best_seconds("pack", &mut states, |s| {
         conv.pack_forward(&s.weights, &mut s.packed);
         conv.pack_backward(&s.weights, &mut s.packed_backward);
     });
@@ -116,10 +120,11 @@ fn linear(name: &str, isa: Isa, inputs: usize, outputs: usize, peak: f64) {
     let mut states: Vec<_> = (0..THREADS).map(|_| state()).collect();
     let flops = (2 * inputs * outputs * LANES * BLOCKS) as f64;
     let (xs, ys) = (blocks * inputs * LANES, blocks * outputs * LANES);
-    let forward = best_seconds(&mut states, |(w, x, y, ..)| layer.forward(w, None, &x[..xs], &mut y[..ys], false));
-    let data = best_seconds(&mut states, |(w, x, y, ..)| layer.data_gradient(w, &y[..ys], &mut x[..xs], false));
+    let forward =
+        best_seconds("forward", &mut states, |(w, x, y, ..)| layer.forward(w, None, &x[..xs], &mut y[..ys], false));
+    let data = best_seconds("data", &mut states, |(w, x, y, ..)| layer.data_gradient(w, &y[..ys], &mut x[..xs], false));
     let half = outputs / 2;
-    let weight = best_seconds(&mut states, |(_, x, y, dw, scratch)| {
+    let weight = best_seconds("weight", &mut states, |(_, x, y, dw, scratch)| {
         layer.weight_gradient(x, y, 0..half, &mut dw[..half * inputs], false, scratch);
     });
     let rate = |seconds: f64| format!("{:6.1} ({:3.0}%)", flops / seconds / 1e9, 100.0 * flops / seconds / 1e9 / peak);

@@ -106,4 +106,57 @@ impl<'a> Target<'a> {
             }
         }
     }
+
+    /// Stores an M×M tile of results of a wanted channel, its corner at `position`, rows `width` positions apart.
+    ///
+    /// # Safety
+    /// The channel is wanted, and the tile is inside the plane.
+    #[inline(always)]
+    pub unsafe fn store_tile<S: Simd, const M: usize>(
+        &self,
+        simd: S,
+        channel: usize,
+        position: usize,
+        width: usize,
+        mut tile: [[S::Vector; M]; M],
+    ) {
+        let at = ((channel - self.first) * self.plane + position) * LANES;
+        if let Some(bias) = self.bias {
+            let bias = simd.splat(bias[channel]);
+            for y in tile.iter_mut().flatten() {
+                *y = simd.add(*y, bias);
+            }
+        }
+        // SAFETY: the tile is inside the plane of a wanted channel, `residual` is as long as `output`, and `statistics`
+        // holds two vectors for each wanted channel.
+        unsafe {
+            if let Some(residual) = self.residual {
+                for (i, row) in tile.iter_mut().enumerate() {
+                    for (j, y) in row.iter_mut().enumerate() {
+                        *y = simd.add(*y, simd.load(residual.add(at + (i * width + j) * LANES)));
+                    }
+                }
+            }
+            if self.relu {
+                for y in tile.iter_mut().flatten() {
+                    *y = simd.max(*y, simd.zero());
+                }
+            }
+            for (i, row) in tile.iter().enumerate() {
+                for (j, &y) in row.iter().enumerate() {
+                    simd.store(self.output.add(at + (i * width + j) * LANES), y);
+                }
+            }
+            if let Some(statistics) = self.statistics {
+                let at = statistics.add((channel - self.first) * 2 * LANES);
+                let (mut sums, mut squares) = (simd.load(at), simd.load(at.add(LANES)));
+                for &y in tile.iter().flatten() {
+                    sums = simd.add(sums, y);
+                    squares = simd.mul_add(y, y, squares);
+                }
+                simd.store(at, sums);
+                simd.store(at.add(LANES), squares);
+            }
+        }
+    }
 }

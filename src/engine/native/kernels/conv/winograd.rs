@@ -96,9 +96,9 @@ impl Winograd {
         (self.sources * TILES + 1) * LANES
     }
 
-    /// Numbers of scratch: transformed sources, products of one register tile, one tile with its border.
+    /// Numbers of scratch: transformed sources, products of one register tile, tiles with their border.
     pub fn scratch_len(&self) -> usize {
-        AREA * self.point_step() + simd::rows(self.isa) * TILES * AREA * LANES + AREA * LANES
+        AREA * self.point_step() + simd::rows(self.isa) * TILES * AREA * LANES + TILES * AREA * LANES
     }
 
     /// Numbers in the packed weights.
@@ -129,32 +129,32 @@ impl Winograd {
     }
 }
 
-/// The 6×6 tile of a plane whose corner is at (y, x), in place if it is inside, else copied to `border` with zeros:
-/// where it starts and the numbers from one row to the next.
+/// The 6×6 tile of a plane whose corner is at (y, x), in place if it is inside, else copied to `border`, which holds zeros
+/// where this tile is outside: where it starts and the numbers from one row to the next.
 #[inline(always)]
-pub(super) fn tile_of<S: Simd>(
+fn tile_of<S: Simd>(
     simd: S,
     plane: &[f32],
     size: Pair,
     (y, x): (isize, isize),
     border: &mut [f32],
 ) -> (*const f32, usize) {
-    let inside = |at: isize, size: usize| at >= 0 && at as usize + POINTS <= size;
-    if inside(y, size.height) && inside(x, size.width) {
+    if y >= 0 && x >= 0 && y as usize + POINTS <= size.height && x as usize + POINTS <= size.width {
         return (plane[(y as usize * size.width + x as usize) * LANES..].as_ptr(), size.width * LANES);
     }
     assert!(border.len() >= AREA * LANES && plane.len() >= size.area() * LANES);
-    for i in 0..POINTS {
-        for j in 0..POINTS {
-            let (y, x) = (y + i as isize, x + j as isize);
-            let covered = y >= 0 && (y as usize) < size.height && x >= 0 && (x as usize) < size.width;
+    let inside = |at: isize, size: usize| {
+        let first = (-at).clamp(0, POINTS as isize) as usize;
+        first..(size as isize - at).clamp(first as isize, POINTS as isize) as usize
+    };
+    let columns = inside(x, size.width);
+    for i in inside(y, size.height) {
+        let row = (y + i as isize) as usize * size.width;
+        for j in columns.clone() {
+            let at = (row as isize + x + j as isize) as usize;
             // SAFETY: the position is inside the plane, and 36 vectors fit the border, by the assertion.
             unsafe {
-                let v = if covered {
-                    simd.load(plane.as_ptr().add((y as usize * size.width + x as usize) * LANES))
-                } else {
-                    simd.zero()
-                };
+                let v = simd.load(plane.as_ptr().add(at * LANES));
                 simd.store(border.as_mut_ptr().add((i * POINTS + j) * LANES), v);
             }
         }
@@ -178,7 +178,8 @@ impl<const M: usize> Task for Run<'_, M> {
         let w = self.winograd;
         let (grid, plane, point_step) = (w.tile_grid(), w.source.area() * LANES, w.point_step());
         let (transformed, rest) = self.scratch.split_at_mut(AREA * point_step);
-        let (products, border) = rest.split_at_mut(simd::rows(w.isa) * TILES * AREA * LANES);
+        let (products, borders) = rest.split_at_mut(simd::rows(w.isa) * TILES * AREA * LANES);
+        let borders = &mut borders[..TILES * AREA * LANES];
         let wanted = self.target.channels();
         for group in 0..w.groups {
             let first = group * w.targets;
@@ -188,11 +189,13 @@ impl<const M: usize> Task for Run<'_, M> {
             let planes = &self.source[group * w.sources * plane..][..w.sources * plane];
             for tile in (0..grid.area()).step_by(TILES) {
                 let tiles = TILES.min(grid.area() - tile);
+                // Which positions are outside is the same for all channels: zeros are written once.
+                borders.fill(0.0);
                 for (channel, plane) in planes.chunks_exact(plane).enumerate() {
                     for t in 0..tiles {
                         let (y, x) = ((tile + t) / grid.width * M, (tile + t) % grid.width * M);
                         let corner = (y as isize + w.origin.0, x as isize + w.origin.1);
-                        let (from, row_step) = tile_of(simd, plane, w.source, corner, border);
+                        let (from, row_step) = tile_of(simd, plane, w.source, corner, &mut borders[t * AREA * LANES..]);
                         let to = &mut transformed[(channel * TILES + t) * LANES..];
                         assert!(to.len() > (AREA - 1) * point_step);
                         // SAFETY: `tile_of` gives a readable tile; the assertion leaves room for the last point.
@@ -227,14 +230,14 @@ impl<const M: usize> Task for Run<'_, M> {
                             // SAFETY: 36 vectors are readable, and the stored rows and columns are inside the plane.
                             unsafe {
                                 let values = transform::output::<S, M>(simd, from, LANES);
+                                if height == M && x + M <= w.target.width {
+                                    self.target.store_tile(simd, channel + row, position, w.target.width, values);
+                                    continue;
+                                }
                                 for (i, values) in values.into_iter().enumerate().take(height) {
                                     let position = position + i * w.target.width;
-                                    if x + M <= w.target.width {
-                                        self.target.store(simd, channel + row, position, 1, values);
-                                    } else {
-                                        for (j, value) in values.into_iter().enumerate().take(w.target.width - x) {
-                                            self.target.store(simd, channel + row, position + j, 1, [value]);
-                                        }
+                                    for (j, value) in values.into_iter().enumerate().take(w.target.width - x) {
+                                        self.target.store(simd, channel + row, position + j, 1, [value]);
                                     }
                                 }
                             }

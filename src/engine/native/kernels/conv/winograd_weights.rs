@@ -229,6 +229,17 @@ fn gradient_tile<S: Simd, const M: usize>(
 ) {
     assert!(plane.len() >= size.area() * LANES && to.len() >= (AREA - 1) * point_step + LANES);
     let mut tile = [[simd.zero(); M]; M];
+    if y + M <= size.height && x + M <= size.width {
+        for (i, row) in tile.iter_mut().enumerate() {
+            for (j, v) in row.iter_mut().enumerate() {
+                // SAFETY: the tile is inside the plane.
+                *v = unsafe { simd.load(plane.as_ptr().add(((y + i) * size.width + x + j) * LANES)) };
+            }
+        }
+        // SAFETY: the last point fits, by the assertion.
+        unsafe { transform::gradient(simd, tile, to.as_mut_ptr(), point_step) };
+        return;
+    }
     for (i, row) in tile.iter_mut().enumerate().take(size.height - y) {
         for (j, v) in row.iter_mut().enumerate().take(size.width - x) {
             // SAFETY: (y + i, x + j) is inside the plane.
@@ -353,8 +364,8 @@ impl Product {
                     }
                 }
             }
-            for (r, row) in sums.iter().enumerate() {
-                for (c, &sum) in row.iter().enumerate() {
+            for (r, row) in sums.into_iter().enumerate() {
+                for (c, sum) in row.into_iter().enumerate() {
                     simd.store(self.sums.add(r * self.sums_step + c * LANES), sum);
                 }
             }

@@ -90,9 +90,10 @@ unsafe fn apply<S: Simd, const R: usize, const C: usize>(
                 }
             }
         }
-        for (r, sums) in sums.iter().enumerate() {
+        // By value: an array that is indexed by a variable anywhere would live in memory, and be stored at every step.
+        for (r, sums) in sums.into_iter().enumerate() {
             let bias = simd.splat(a.bias.map_or(0.0, |bias| bias[row + r]));
-            for (c, &sum) in sums.iter().enumerate() {
+            for (c, sum) in sums.into_iter().enumerate() {
                 let mut y = if last { simd.add(sum, bias) } else { sum };
                 if last && a.relu {
                     y = simd.max(simd.zero(), y);
@@ -218,8 +219,8 @@ unsafe fn outer<S: Simd, const R: usize, const C: usize>(simd: S, t: &Tile, dw: 
             }
         }
     }
-    for (r, sums) in sums.iter().enumerate() {
-        for (c, &sum) in sums.iter().enumerate() {
+    for (r, sums) in sums.into_iter().enumerate() {
+        for (c, sum) in sums.into_iter().enumerate() {
             let features = t.present.saturating_sub(c * LANES).min(LANES);
             let dw = &mut dw[r * t.inputs + c * LANES..][..features];
             let lanes = simd.lanes(sum);
