@@ -1,11 +1,15 @@
 //! The reference engine against the naive interpreter: outputs, and gradients against central differences.
 
+// Clippy's leave for tests ends at the functions they share.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod support;
 
 use netc::engine::tensor::TensorEngine;
 use netc::engine::{Engine, Mode};
 use netc::graph::dims::{Padding, Pair, Shape};
 use netc::lower::program::{Divisor, Program, ValueId, VarianceEstimate};
+use proptest::prelude::*;
 use support::builder::{Builder, Conv, Norm, Pool};
 use support::reference::{self, Weights};
 use support::{OwnedBatch, assert_close, random_state};
@@ -136,4 +140,90 @@ fn branches_meet_again() {
         2,
         11,
     );
+}
+
+/// Four paddings up to `most`.
+fn paddings(most: usize) -> impl Strategy<Value = Padding> {
+    let side = 0..=most;
+    (side.clone(), side.clone(), side.clone(), side).prop_map(|(top, bottom, left, right)| Padding {
+        top,
+        bottom,
+        left,
+        right,
+    })
+}
+
+fn pairs(range: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Pair> {
+    (range.clone(), range).prop_map(|(height, width)| Pair { height, width })
+}
+
+proptest! {
+    // Each case takes thousands of passes of the interpreter.
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_conv(
+        kernel in pairs(1..=3), stride in pairs(1..=3), dilation in pairs(1..=2), padding in paddings(2),
+        plane in pairs(5..=7), (groups, inputs, outputs) in (1usize..=2, 1usize..=2, 1usize..=2), bias: bool,
+        len in 1usize..=3, seed: u64,
+    ) {
+        let conv = Conv { kernel, stride, padding, dilation, groups, bias };
+        let input = Shape::map(1, plane.height, plane.width);
+        check(around(input, groups * inputs, |b, x| b.conv("conv", x, groups * outputs, conv)), len, seed);
+    }
+
+    #[test]
+    fn any_pool(
+        kernel in pairs(1..=3), stride in pairs(1..=3), plane in pairs(4..=7), ceil: bool, which in 0..3,
+        padding in paddings(1), len in 1usize..=3, seed: u64,
+    ) {
+        // As in PyTorch a pool pads with at most half its window, so that no window lies in the padding.
+        let least = |padding: usize, kernel: usize| padding.min(kernel / 2);
+        let padding = Padding {
+            top: least(padding.top, kernel.height),
+            bottom: least(padding.bottom, kernel.height),
+            left: least(padding.left, kernel.width),
+            right: least(padding.right, kernel.width),
+        };
+        let pool = Pool { kernel, stride, padding, ceil };
+        let program = around(Shape::map(1, plane.height, plane.width), 2, |b, x| match which {
+            0 => b.max_pool("pool", x, pool),
+            1 => b.avg_pool("pool", x, pool, Divisor::PaddedWindow),
+            _ => b.avg_pool("pool", x, pool, Divisor::ImageOnly),
+        });
+        check(program, len, seed);
+    }
+
+    #[test]
+    fn any_norm(channels in 1usize..=7, half in 0usize..=3, beta in 0.5f32..1.0, len in 2usize..=4, seed: u64) {
+        check(
+            around(Shape::map(1, 3, 4), channels, |b, x| {
+                let x = b.batch_norm("bn", x);
+                b.local_response_norm("lrn", x, 2 * half + 1, 0.3, beta, 1.0)
+            }),
+            len,
+            seed,
+        );
+    }
+}
+
+#[test]
+fn of_equal_maxima_the_first_gets_the_gradient() {
+    let mut b = Builder::new("ties", Shape::map(4, 2, 2));
+    let x = b.images();
+    let x = b.conv("sum", x, 1, Conv::square(1));
+    let x = b.max_pool("pool", x, Pool { padding: Padding::all(1), ..Pool::square(3, 3) });
+    let x = b.flatten("flat", x);
+    let logits = b.linear("last", x, 2, false);
+    let program = b.finish(logits);
+    // Channel c is 1 at pixel c and 0 elsewhere: with equal weights all four pixels tie, and the gradient of weight c
+    // is what pixel c gets.
+    let images = (0..16).map(|i| if i / 4 == i % 4 { 1.0 } else { 0.0 }).collect();
+    let batch = OwnedBatch { images, labels: vec![0], keys: vec![0] };
+    let mut engine = TensorEngine::cpu(program.clone()).unwrap();
+    let mut state = random_state(&program, 1);
+    state.parameters[0].fill(0.5);
+    engine.load(&state).unwrap();
+    let gradient = &engine.gradients(&batch.get()).unwrap()[0];
+    assert!(gradient[0] != 0.0 && gradient[1..] == [0.0; 3], "{gradient:?}");
 }

@@ -1,5 +1,5 @@
-//! A naive interpreter of a [`Program`]: `f64`, forward only, loops one can read. It shares nothing with the engines but the
-//! program and [`netc::random::dropped`], and is what they are measured against.
+//! A naive interpreter of a [`Program`]: `f64`, forward only, loops one can read. It shares nothing with the engines
+//! but the program and [`netc::random::dropped`], and is what they are measured against.
 
 use netc::engine::{Batch, Mode, State};
 use netc::graph::dims::{Padding, Pair, Shape};

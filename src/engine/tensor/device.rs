@@ -8,15 +8,20 @@ use std::fmt::Display;
 pub trait TensorDevice: Device<f32> + Cache {
     /// Name in messages: `cpu` or `cuda`.
     const NAME: &'static str;
+    /// Whether a batched product may have one side broadcast over the batch.
+    const BROADCASTS_PRODUCTS: bool;
 }
 
 impl TensorDevice for Cpu {
     const NAME: &'static str = "cpu";
+    const BROADCASTS_PRODUCTS: bool = true;
 }
 
 #[cfg(feature = "cuda")]
 impl TensorDevice for dfdx::prelude::Cuda {
     const NAME: &'static str = "cuda";
+    // dfdx asserts it: cuBLAS cannot sum a gradient over a stride of 0.
+    const BROADCASTS_PRODUCTS: bool = false;
 }
 
 /// The tape of a training step, or none in evaluation.

@@ -1,7 +1,8 @@
 //! The reference engine: a [`Program`] as dfdx tensor operations of run-time size, differentiated by dfdx's own tape.
 //!
-//! Nothing here derives a gradient. What this engine says is what the chain rule says of the forward pass in [`ops`], which
-//! makes it the measure of the engines that derive theirs by hand; and it is the way to CUDA, being generic over the dfdx device.
+//! Nothing here derives a gradient. What this engine says is what the chain rule says of the forward pass in `ops`:
+//! that makes it the measure of engines that derive theirs by hand. It is also the way to CUDA, being generic over the
+//! dfdx device. `value` explains how activations lie in memory, and which dfdx operations are not used and why.
 
 mod device;
 mod forward;

@@ -6,8 +6,10 @@
 //! - a map is also (C, H·W·N) without moving a number, so a convolution is one product for the whole batch, batch norm
 //!   sees a channel as one row, and groups of channels are blocks of rows;
 //! - every window op is a choice of rows, the same for every image: index tables do not depend on the batch;
-//! - every tensor is contiguous, always. dfdx's non-contiguous reshape, `concat`, `stack` and `to_dtype`, which on CUDA are compiled
-//!   at run time against headers that may not be there, are never needed.
+//! - every tensor is contiguous, always. dfdx's non-contiguous reshape, `concat`, `stack` and `to_dtype`, which on
+//!   CUDA are compiled at run time against headers that may not be there, are never needed.
+//!
+//! dfdx's `slice` is not used either: in 0.13.0 its way back overwrites the gradient instead of adding to it.
 
 use super::device::TensorDevice;
 use dfdx::prelude::{NoneTape, Tensor};

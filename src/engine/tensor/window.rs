@@ -31,17 +31,23 @@ impl Windows {
         self.output.area()
     }
 
+    /// The input row that a row of taps of a row of windows reads, or `None` in the padding and beyond.
+    pub fn row(&self, window: usize, tap: usize) -> Option<usize> {
+        let at = window * self.stride.height + tap * self.dilation.height;
+        at.checked_sub(self.padding.top).filter(|&row| row < self.input.plane().height)
+    }
+
+    /// The same for columns.
+    pub fn column(&self, window: usize, tap: usize) -> Option<usize> {
+        let at = window * self.stride.width + tap * self.dilation.width;
+        at.checked_sub(self.padding.left).filter(|&column| column < self.input.plane().width)
+    }
+
     /// The pixel (row · width + column) that a tap of a window reads, or `None` in the padding and beyond.
     pub fn pixel(&self, window: usize, tap: usize) -> Option<usize> {
-        let plane = self.input.plane();
-        let along = |out: usize, step: usize, tap: usize, dilation: usize, before: usize, size: usize| {
-            (out * step + tap * dilation).checked_sub(before).filter(|&at| at < size)
-        };
-        let (out_y, out_x) = (window / self.output.width, window % self.output.width);
-        let (tap_y, tap_x) = (tap / self.kernel.width, tap % self.kernel.width);
-        let y = along(out_y, self.stride.height, tap_y, self.dilation.height, self.padding.top, plane.height)?;
-        let x = along(out_x, self.stride.width, tap_x, self.dilation.width, self.padding.left, plane.width)?;
-        Some(y * plane.width + x)
+        let row = self.row(window / self.output.width, tap / self.kernel.width)?;
+        let column = self.column(window % self.output.width, tap % self.kernel.width)?;
+        Some(row * self.input.plane().width + column)
     }
 
     /// Whether some tap reads nothing.

@@ -5,8 +5,8 @@ use crate::engine::tensor::value::Matrix;
 use crate::random;
 use dfdx::prelude::*;
 
-/// max(x, 0), with gradient 0 at 0. dfdx's own turns NaN into 0, which would hide a run that has diverged behind a loss of ln(classes): the
-/// term 0·x adds nothing to a number and keeps NaN.
+/// max(x, 0), with gradient 0 at 0. dfdx's own turns NaN into 0, which would hide a run that has diverged behind a
+/// loss of ln(classes): the term 0·x adds nothing to a number and keeps NaN.
 pub(in crate::engine::tensor) fn relu<D: TensorDevice, T: Recording<D>>(
     x: Matrix<D, T>,
 ) -> Result<Matrix<D, T>, D::Err> {
