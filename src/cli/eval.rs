@@ -3,7 +3,7 @@
 use super::train::spec_hash;
 use crate::data::{DataSet, LoadOptions, Subset, Take};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::select::{self, Device};
+use crate::engine::select::{self, Selection};
 use crate::lower::program::Program;
 use crate::syntax::span::SourceMap;
 use crate::train::input::{fits, normalization};
@@ -27,9 +27,9 @@ pub struct EvalArguments {
     /// Uses only the first N test images
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Where to run
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    #[command(flatten)]
+    /// Where it runs.
+    pub selection: Selection,
     /// Prints the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -82,7 +82,7 @@ fn score(
             normalization(&recipe.normalize, &Subset::all(&data.train)).map_err(|error| Diagnostic::from(&error))?
         }
     };
-    let mut engine = select::engine(arguments.device, program)?;
+    let mut engine = select::engine(arguments.selection, program)?;
     engine.load(&weights.into_state()).map_err(RunError::from)?;
     let stop = Stop::on_signal()?;
     let images = Subset::all(&data.test);

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 clean, 1 the spec, data or run has errors, 2 wrong usage.
 
+pub mod bench;
 pub mod check;
 pub mod compile;
 pub mod dump;
@@ -11,10 +12,11 @@ pub mod summary;
 pub mod train;
 
 use crate::diagnostic::Diagnostic;
+use crate::train::runner::RunError;
 use clap::{Parser, Subcommand};
 use compile::{Compiled, Options, Request};
 use output::{Color, Output};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A compiler and trainer for neural networks described in text.
@@ -48,6 +50,15 @@ enum Command {
         #[command(flatten)]
         args: eval::EvalArguments,
     },
+    /// Measure how fast a network trains and evaluates on this machine
+    Bench {
+        /// The network, a `.net` file
+        spec: PathBuf,
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: bench::BenchArgs,
+    },
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
 }
@@ -67,6 +78,13 @@ pub fn run() -> ExitCode {
         Command::Eval { options, args } => {
             with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
                 eval::eval(compiled.program, &compiled.recipe, &compiled.sources, args)
+            })
+        }
+        Command::Bench { spec, options, args } => {
+            with_program(spec, &options.request(Vec::new()), &output, |compiled| {
+                let text = bench::run(&compiled.program, args).map_err(|error| vec![RunError::from(error).into()])?;
+                output.result(text.trim_end());
+                Ok(())
             })
         }
         Command::Dump(args) => dump::run(args, &output),

@@ -3,7 +3,7 @@
 use crate::data::{DataSet, LoadOptions, Take};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::Engine;
-use crate::engine::select::{self, Device};
+use crate::engine::select::{self, Selection};
 use crate::lower::program::Program;
 use crate::random::text_key;
 use crate::syntax::span::{FileId, SourceMap};
@@ -41,9 +41,9 @@ pub struct TrainArguments {
     /// What every random draw depends on: the same seed gives the same run
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Where to run
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    #[command(flatten)]
+    /// Where it runs.
+    pub selection: Selection,
     /// Folder for the results; `runs/<net>-<n>` if not given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -76,7 +76,7 @@ pub fn train(
     let options = LoadOptions { input: Some(program.input()), train: take, test: take };
     let data = DataSet::load(&recipe.data, &options).map_err(|error| vec![Diagnostic::from(&error)])?;
     fits(&program, &data.description).map_err(|error| vec![error])?;
-    let engine = select::engine(arguments.device, program).map_err(|error| vec![error])?;
+    let engine = select::engine(arguments.selection, program).map_err(|error| vec![error])?;
     let folder = match &arguments.out {
         Some(out) => RunFolder::at(out),
         None => RunFolder::numbered(Path::new(RUNS), &engine.program().net),

@@ -1,8 +1,9 @@
 //! What runs a [`Program`].
 //!
 //! The runner (`crate::train`) knows only the [`Engine`] trait. [`tensor`] is the reference: dfdx tensors and dfdx's
-//! autograd, on the CPU or a CUDA device.
+//! autograd, on the CPU or a CUDA device. [`native`] compiles for the CPU ahead and is the fast one.
 
+pub mod native;
 pub mod select;
 pub mod tensor;
 

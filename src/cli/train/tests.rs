@@ -37,7 +37,7 @@ fn a_run_leaves_what_it_should() {
     let recipe = Recipe { data: "shapes".into(), batch: 32, length: Length::Epochs(2), ..Recipe::default() };
     let weights = |name: &str, stop: &Stop| {
         let folder = RunFolder::at(&scratch.0.join(name)).unwrap();
-        let engine = select::engine(Device::Cpu, program.clone()).unwrap();
+        let engine = select::engine(Selection::default(), program.clone()).unwrap();
         run(engine, &recipe, &data, "00ff", &folder, stop).unwrap();
         (std::fs::read(folder.weights()).unwrap(), folder)
     };
@@ -53,7 +53,7 @@ fn a_run_leaves_what_it_should() {
     assert_eq!(again.unwrap(), recipe);
 
     // The metrics are those of the weights in the file, as `netc eval` finds them.
-    let mut engine = select::engine(Device::Cpu, program.clone()).unwrap();
+    let mut engine = select::engine(Selection::default(), program.clone()).unwrap();
     let normalization = read.normalization.clone().unwrap();
     engine.load(&read.into_state()).unwrap();
     let test = Subset::all(&data.test);
