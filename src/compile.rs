@@ -75,8 +75,9 @@ impl Compilation {
         let (sources, diagnostics) = (&self.sources, &mut self.diagnostics);
         let spec = self.spec.as_ref()?;
         let definitions = resolve(spec, diagnostics)?;
-        unused_names::check(spec, &definitions, diagnostics);
         let graph = expand(&definitions, &options.net_parameters, sources, diagnostics)?;
+        // Only now: a name that nothing reads is often a misspelt one, which was told.
+        unused_names::check(spec, &definitions, diagnostics);
         self.graph = Some(graph.clone());
         let shaped = infer(graph, sources, diagnostics);
         if shaped.is_complete() {

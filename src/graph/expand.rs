@@ -54,7 +54,7 @@ pub fn expand(
         (None, Flow::Nothing) if expander.diagnostics.len() == before => {
             expander.tell(Problem::NoInput { net: name.clone(), span }, None);
         }
-        (Some((input, _)), Flow::Node(output)) if *input == output => {
+        (Some((input, _)), Flow::Node(output)) if *input == output && expander.diagnostics.len() == before => {
             expander.tell(Problem::NoLayers { net: name.clone(), span }, None);
         }
         _ => {}
@@ -182,6 +182,7 @@ impl<'a> Expander<'a> {
             StatementKind::Residual { main, shortcut } => {
                 self.residual(place, scopes, (main, shortcut.as_ref()), statement, flow)
             }
+            StatementKind::Sequence(body) => self.body(&self.labelled(place, label), scopes, body, flow),
             StatementKind::From(name) => self.named(place, scopes, name),
             StatementKind::Expect(facts) => {
                 for fact in facts {
@@ -512,10 +513,12 @@ impl<'a> Expander<'a> {
         };
         let mut attributes = vec![("main", main.span)];
         attributes.extend(shortcut.map(|body| ("shortcut", body.span)));
+        // Messages point at the word, not at all that stands in the braces.
+        let keyword = Span { end: statement.span.start + "residual".len() as u32, ..statement.span };
         let node = Node {
             name: inside.names.layer(None, "add"),
             layer: Layer::Add,
-            origin: self.origin(place, statement.span),
+            origin: self.origin(place, keyword),
             attributes,
         };
         self.node(place, node, &[main_node, shortcut_node])

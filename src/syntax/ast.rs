@@ -110,6 +110,8 @@ pub enum StatementKind {
         /// The last `else`.
         otherwise: Option<Body>,
     },
+    /// `{ … }`, to name several layers together.
+    Sequence(Body),
     /// `residual { … } shortcut { … }`
     Residual {
         /// The main path.
