@@ -345,6 +345,30 @@ pub fn run<T: Task>(isa: Isa, task: T) -> T::Output {
     }
 }
 
+/// Asks for the cache line at `at` to be brought into the L2 cache; any address is fine.
+#[inline(always)]
+pub fn prefetch(at: *const f32) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch never faults, and SSE is in the baseline.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}
+
+/// As [`prefetch`], for a line that will be written.
+#[inline(always)]
+pub fn prefetch_to_write(at: *const f32) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: as in `prefetch`.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}
+
 /// [`Simd::ROWS`] of an instruction set.
 pub fn rows(isa: Isa) -> usize {
     match isa {

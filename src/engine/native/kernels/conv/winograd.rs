@@ -200,6 +200,18 @@ impl<const M: usize> Task for Run<'_, M> {
                         assert!(to.len() > (AREA - 1) * point_step);
                         // SAFETY: `tile_of` gives a readable tile; the assertion leaves room for the last point.
                         unsafe { transform::input(simd, from, row_step, LANES, to.as_mut_ptr(), point_step) };
+                        // The same tile of the next four, which the products will give time to arrive.
+                        let next = tile + TILES + t;
+                        let (y, x) = (next / grid.width * M, next % grid.width * M);
+                        let (y, x) = (y as isize + w.origin.0, x as isize + w.origin.1);
+                        for i in (POINTS - M) as isize..POINTS as isize {
+                            let row = plane
+                                .as_ptr()
+                                .wrapping_offset(((y + i) * w.source.width as isize + x) * LANES as isize);
+                            for j in (POINTS - M) as isize..POINTS as isize {
+                                simd::prefetch(row.wrapping_offset(j * LANES as isize));
+                            }
+                        }
                     }
                 }
                 for &(start, rows) in &w.tiles {
