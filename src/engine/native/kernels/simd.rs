@@ -40,6 +40,15 @@ pub trait Simd: Copy {
     /// # Safety
     /// `from` points to that many readable numbers.
     unsafe fn load(self, from: *const f32) -> Self::Vector;
+    /// Reads [`LANES`] numbers if `wanted`, else gives zeros.
+    ///
+    /// # Safety
+    /// If `wanted`, `from` points to that many readable numbers.
+    #[inline(always)]
+    unsafe fn load_if(self, wanted: bool, from: *const f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        if wanted { unsafe { self.load(from) } } else { self.zero() }
+    }
     /// Writes [`LANES`] numbers.
     ///
     /// # Safety
@@ -257,6 +266,13 @@ mod x86 {
         unsafe fn store(self, to: *mut f32, vector: Self::Vector) {
             // SAFETY: the token proves AVX-512F, the caller vouches for 16 writable numbers.
             unsafe { _mm512_storeu_ps(to, vector) }
+        }
+
+        // A masked load: no branch.
+        #[inline(always)]
+        unsafe fn load_if(self, wanted: bool, from: *const f32) -> Self::Vector {
+            // SAFETY: the token proves AVX-512F; a masked load touches nothing where the mask is 0.
+            unsafe { _mm512_maskz_loadu_ps(0u16.wrapping_sub(u16::from(wanted)), from) }
         }
 
         #[inline(always)]
