@@ -52,6 +52,15 @@ pub trait Simd: Copy {
     /// # Safety
     /// `from` points to that many readable numbers.
     unsafe fn load(self, from: *const f32) -> Self::Vector;
+    /// Reads [`LANES`] numbers if `wanted`, else gives zeros.
+    ///
+    /// # Safety
+    /// If `wanted`, `from` points to that many readable numbers.
+    #[inline(always)]
+    unsafe fn load_if(self, wanted: bool, from: *const f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        if wanted { unsafe { self.load(from) } } else { self.zero() }
+    }
     /// Writes [`LANES`] numbers.
     ///
     /// # Safety
@@ -331,6 +340,13 @@ mod x86 {
             unsafe { _mm512_storeu_ps(to, vector) }
         }
 
+        // A masked load: no branch.
+        #[inline(always)]
+        unsafe fn load_if(self, wanted: bool, from: *const f32) -> Self::Vector {
+            // SAFETY: the token proves AVX-512F; a masked load touches nothing where the mask is 0.
+            unsafe { _mm512_maskz_loadu_ps(0u16.wrapping_sub(u16::from(wanted)), from) }
+        }
+
         #[inline(always)]
         fn sums(self, [a, b, c, d]: [Self::Vector; 4]) -> [f32; 4] {
             let mut sums = [0.0; 4];
@@ -415,6 +431,30 @@ pub fn run<T: Task>(isa: Isa, task: T) -> T::Output {
         #[cfg(not(target_arch = "x86_64"))]
         _ => task.run(Portable(())),
     }
+}
+
+/// Asks for the cache line at `at` to be brought into the L2 cache; any address is fine.
+#[inline(always)]
+pub fn prefetch(at: *const f32) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch never faults, and SSE is in the baseline.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}
+
+/// As [`prefetch`], for a line that will be written.
+#[inline(always)]
+pub fn prefetch_to_write(at: *const f32) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: as in `prefetch`.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
 }
 
 /// [`Simd::ROWS`] of an instruction set.

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::ConvShape;
-use super::transform::{self, AREA, POINTS};
+use super::transform::{self, AREA, POINTS, Tile};
 use crate::engine::native::kernels::LANES;
 use crate::engine::native::kernels::isa::Isa;
 use crate::engine::native::kernels::simd::{self, Simd, Task};
@@ -170,9 +170,13 @@ impl<const K: usize, const M: usize> Task for Run<'_, K, M> {
                                 let to = &mut x[((tile * LANES + lane) * runs + run) * LANES..];
                                 assert!(from.len() >= (5 * window.width + 5) * PIXEL + LANES);
                                 assert!(to.len() >= (AREA - 1) * source_step + LANES);
-                                let (from, to) = (from.as_ptr(), to.as_mut_ptr());
+                                let mut rows = [from.as_ptr(); POINTS];
+                                for (i, row) in rows.iter_mut().enumerate() {
+                                    *row = row.wrapping_add(i * window.width * PIXEL);
+                                }
+                                let from = Tile { rows, column_step: PIXEL, ends: [true; 2] };
                                 // SAFETY: both fit, by the assertions.
-                                unsafe { transform::input(simd, from, window.width * PIXEL, PIXEL, to, source_step) };
+                                unsafe { transform::input(simd, &from, to.as_mut_ptr(), source_step) };
                             }
                         }
                     }
