@@ -67,6 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore)]
     fn is_some_plausible_number() {
         let peak = measure(Isa::Portable, 1);
         assert!((0.1..1e5).contains(&peak), "{peak}");

@@ -86,7 +86,7 @@ impl Winograd {
 
     /// Estimated cycles of a block, in multiply-adds of a vector: what to choose an algorithm by.
     pub fn cost(&self) -> usize {
-        let (inputs, outputs) = (self.groups * self.sources * 200, self.groups * self.targets * 130);
+        let (inputs, outputs) = (self.groups * self.sources * 200, self.groups * self.targets * 190);
         self.tile_grid().area() * (inputs + outputs + self.groups * self.sources * self.targets * AREA)
     }
 
