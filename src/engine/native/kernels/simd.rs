@@ -290,6 +290,21 @@ mod x86 {
                 _mm256_storeu_ps(to.add(8), vector.1);
             }
         }
+
+        #[inline(always)]
+        fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4] {
+            let mut sums = [0.0; 4];
+            // SAFETY: the token proves AVX2 (and with it AVX and SSE); four numbers fit.
+            unsafe {
+                let [a, b, c, d] = vectors;
+                let (a, b) = (_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1));
+                let (c, d) = (_mm256_add_ps(c.0, c.1), _mm256_add_ps(d.0, d.1));
+                let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+                let sum = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
+                _mm_storeu_ps(sums.as_mut_ptr(), sum);
+            }
+            sums
+        }
     }
 
     impl Simd for Avx512 {

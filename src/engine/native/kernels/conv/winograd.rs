@@ -86,7 +86,7 @@ impl Winograd {
 
     /// Estimated cycles of a block, in multiply-adds of a vector: what to choose an algorithm by.
     pub fn cost(&self) -> usize {
-        let (inputs, outputs) = (self.groups * self.sources * 200, self.groups * self.targets * 130);
+        let (inputs, outputs) = (self.groups * self.sources * 200, self.groups * self.targets * 190);
         self.tile_grid().area() * (inputs + outputs + self.groups * self.sources * self.targets * AREA)
     }
 
@@ -313,11 +313,11 @@ impl<W: Fn(usize, usize, usize, usize) -> f32, const K: usize> Task for Pack<'_,
                 for pair in (0..pairs).step_by(LANES) {
                     let used = LANES.min(pairs - pair);
                     let mut lanes = [[[0.0f32; LANES]; K]; K];
-                    for lane in 0..used {
-                        let (source, row) = ((pair + lane) / rows, (pair + lane) % rows);
-                        for (ky, kx) in (0..K).flat_map(|ky| (0..K).map(move |kx| (ky, kx))) {
-                            let tap = if w.turned { (K - 1 - ky) * K + K - 1 - kx } else { ky * K + kx };
-                            lanes[ky][kx][lane] = (self.weight)(group, start + row, source, tap);
+                    for (tap, lanes) in lanes.iter_mut().flatten().enumerate() {
+                        let tap = if w.turned { K * K - 1 - tap } else { tap };
+                        for (lane, to) in lanes.iter_mut().enumerate().take(used) {
+                            let (source, row) = ((pair + lane) / rows, (pair + lane) % rows);
+                            *to = (self.weight)(group, start + row, source, tap);
                         }
                     }
                     let mut taps = [[simd.zero(); K]; K];
