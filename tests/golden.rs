@@ -196,7 +196,7 @@ fn two_steps_of_resnet20_are_pytorchs() {
     for (name, mut engine) in engines(&program) {
         // Winograd's rounding is five times that of direct sums. That alone would not be seen here, but a relu's gradient
         // jumps at 0, and a few of a million activations come to lie on the other side: 3e-4 at 128 images, more at 8.
-        let tolerance = if name == "tensor" { 1e-4 } else { 1e-2 };
+        let tolerance = if name == "tensor" { 1e-4 } else { 3e-2 };
         engine.load(&program.initial_state(3)).unwrap();
         for step in [1, 2] {
             let what = |part: &str| format!("{name} step {step} {part}");
