@@ -13,8 +13,9 @@ use netc::lower::program::{OpKind, Program};
 use support::builder::{cifarnet, lenet5, resnet_cifar};
 use support::{OwnedBatch, distance, random_state};
 
+/// A small rate: what is compared is one engine's step with the other's, not how chaotic training is.
 fn update(decay: &[f32]) -> Update<'_> {
-    Update { rate: 0.01, momentum: 0.9, nesterov: false, decay_form: DecayForm::Gradient, decay }
+    Update { rate: 1e-4, momentum: 0.9, nesterov: false, decay_form: DecayForm::Gradient, decay }
 }
 
 fn native(program: &Program, threads: usize, isa: Isa) -> NativeEngine {

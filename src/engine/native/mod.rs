@@ -230,6 +230,7 @@ impl NativeEngine {
             batch,
             input_len: self.program.input().elements(),
             move_statistics,
+            ways: self.team.threads() / blocks,
             profile: self.profile.as_ref().map(|(train, _)| train),
         };
         let mut outputs = Outputs {
@@ -261,6 +262,7 @@ impl NativeEngine {
             batch,
             input_len: self.program.input().elements(),
             move_statistics: false,
+            ways: self.team.threads() / blocks(batch.len()),
             profile: self.profile.as_ref().map(|(_, evaluate)| evaluate),
         };
         let blocks = blocks(batch.len());
