@@ -1,14 +1,17 @@
 //! The native engine, op by op: outputs against the interpreter in `f64`, gradients and training steps against the
 //! reference engine, on every instruction set and for several numbers of threads.
 
+// Clippy's leave for tests ends at the functions they share.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod support;
 
 use netc::engine::native::kernels::isa::Isa;
 use netc::engine::native::{NativeEngine, Options};
 use netc::engine::tensor::TensorEngine;
-use netc::engine::{DecayForm, Engine, Mode, State, Update};
+use netc::engine::{DecayForm, Engine, EngineError, Mode, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
-use netc::lower::program::{Divisor, OpKind, Program, ValueId, VarianceEstimate};
+use netc::lower::program::{Divisor, OpKind, ParameterId, Program, ValueId, VarianceEstimate};
 use support::builder::{Builder, Conv, Norm, Pool};
 use support::reference::{self, Weights};
 use support::{OwnedBatch, assert_close, distance, random_state};
@@ -376,9 +379,73 @@ fn what_does_not_fit_is_refused() {
     let mut state = random_state(&program, 1);
     state.parameters[0].pop();
     assert!(native.load(&state).is_err());
-    let mut contradiction = program;
-    if let OpKind::Conv { stride, .. } = &mut contradiction.ops[0].kind {
+}
+
+#[test]
+fn a_program_that_contradicts_itself_is_refused() {
+    let refused = |spoil: &dyn Fn(&mut Program)| {
+        let mut b = Builder::new("small", Shape::map(2, 6, 6));
+        let x = b.images();
+        let x = b.conv("conv1", x, 4, Conv { padding: Padding::all(1), ..Conv::square(3) });
+        let x = b.batch_norm("bn1", x);
+        let x = b.relu("relu1", x);
+        let x = b.max_pool("pool1", x, Pool::square(2, 2));
+        let x = b.dropout("dropout1", x, 0.3, 1);
+        let x = b.flatten("flatten1", x);
+        let logits = b.linear("linear1", x, 3, true);
+        let mut program = b.finish(logits);
+        spoil(&mut program);
+        matches!(NativeEngine::new(program, Options::default()), Err(EngineError::Program(_)))
+    };
+    assert!(!refused(&|_| ()));
+    assert!(refused(&|p| p.logits = ValueId(99)));
+    assert!(refused(&|p| p.logits = ValueId(0)));
+    assert!(refused(&|p| p.ops[2].inputs = vec![]));
+    assert!(refused(&|p| p.ops[2].inputs = vec![ValueId(6)]));
+    assert!(refused(&|p| p.ops[2].inputs.push(ValueId(1))));
+    assert!(refused(&|p| p.ops[2].output = ValueId(1)));
+    assert!(refused(&|p| p.values[3].shape = Shape::map(4, 6, 5)));
+    assert!(refused(&|p| p.parameters[0].dims = vec![4, 2, 3, 2]));
+    assert!(refused(&|p| p.parameters.clear()));
+    assert!(refused(&|p| p.statistics[0].channels = 3));
+    assert!(refused(&|p| p.values[4].shape = Shape::map(4, 5, 3)));
+    assert!(refused(&|p| if let OpKind::Conv { groups, .. } = &mut p.ops[0].kind {
+        *groups = 0;
+    }));
+    assert!(refused(&|p| if let OpKind::Conv { stride, .. } = &mut p.ops[0].kind {
         *stride = Pair::square(2);
+    }));
+    assert!(refused(&|p| if let OpKind::MaxPool { padding, .. } = &mut p.ops[3].kind {
+        *padding = Padding::all(2);
+    }));
+    assert!(refused(&|p| if let OpKind::Linear { bias, .. } = &mut p.ops[6].kind {
+        *bias = Some(ParameterId(0));
+    }));
+}
+
+#[test]
+fn layers_may_share_weights() {
+    let mut b = Builder::new("shared", Shape::map(2, 4, 4));
+    let x = b.images();
+    let conv = Conv { padding: Padding::all(1), bias: true, ..Conv::square(3) };
+    let first = b.conv("first", x, 2, conv);
+    let normed = b.batch_norm("bn1", first);
+    let second = b.conv("second", normed, 2, conv);
+    let again = b.batch_norm("bn2", second);
+    let x = b.flatten("flatten", again);
+    let x = b.linear("linear1", x, 32, true);
+    let x = b.tanh("tanh", x);
+    let x = b.linear("linear2", x, 32, true);
+    let logits = b.linear("last", x, 3, true);
+    let mut program = b.finish(logits);
+    let kinds: Vec<OpKind> = program.ops.iter().map(|op| op.kind.clone()).collect();
+    for (op, like) in [(2, 0), (7, 5)] {
+        program.ops[op].kind = kinds[like].clone();
     }
-    assert!(NativeEngine::new(contradiction, Options::default()).is_err());
+    if let (OpKind::BatchNorm { scale, shift, .. }, OpKind::BatchNorm { scale: s, shift: t, .. }) =
+        (&kinds[1], &mut program.ops[3].kind)
+    {
+        (*s, *t) = (*scale, *shift);
+    }
+    check(program, 17, 3);
 }

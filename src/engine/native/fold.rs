@@ -25,8 +25,8 @@ pub fn mark(program: &Program, layers: &mut Layers) {
 /// Sets the coefficients of each batch norm to those of the running statistics.
 pub fn evaluation_coefficients(norms: &mut [NormLayer], parameters: &[Vec<f32>], statistics: &[Vec<f32>]) {
     for norm in norms {
-        for channel in 0..norm.channels {
-            let (mean, variance) = (statistics[norm.mean][channel], statistics[norm.variance][channel]);
+        let running = statistics[norm.mean].iter().zip(&statistics[norm.variance]);
+        for (channel, (&mean, &variance)) in running.enumerate() {
             set_coefficients(norm, channel, f64::from(mean), f64::from(variance), parameters);
         }
     }

@@ -54,30 +54,26 @@ pub fn groups(program: &Program, purpose: Purpose) -> Vec<Group> {
             group.output = program.ops[next].output;
             group.end = next;
         };
-        if purpose == Purpose::Evaluate && is_conv {
-            if let Some(next) = reader(group.output, &taken) {
-                if matches!(program.ops[next].kind, OpKind::BatchNorm { .. }) {
-                    group.norm = Some(next);
-                    extend(&mut group, &mut taken, next);
-                }
-            }
+        if let (Purpose::Evaluate, true, Some(next)) = (purpose, is_conv, reader(group.output, &taken))
+            && matches!(program.ops[next].kind, OpKind::BatchNorm { .. })
+        {
+            group.norm = Some(next);
+            extend(&mut group, &mut taken, next);
         }
         let is_norm = matches!(op.kind, OpKind::BatchNorm { .. });
-        if is_norm || (purpose == Purpose::Evaluate && is_conv) {
-            if let Some(next) = reader(group.output, &taken) {
-                if let (OpKind::Add, &[a, b]) = (&program.ops[next].kind, program.ops[next].inputs.as_slice()) {
-                    group.addend = Some(if a == group.output { b } else { a });
-                    extend(&mut group, &mut taken, next);
-                }
-            }
+        let may_add = is_norm || (purpose == Purpose::Evaluate && is_conv);
+        if let (true, Some(next)) = (may_add, reader(group.output, &taken))
+            && let (OpKind::Add, &[a, b]) = (&program.ops[next].kind, program.ops[next].inputs.as_slice())
+        {
+            group.addend = Some(if a == group.output { b } else { a });
+            extend(&mut group, &mut taken, next);
         }
-        if is_conv || is_norm || matches!(op.kind, OpKind::Add | OpKind::Linear { .. }) {
-            if let Some(next) = reader(group.output, &taken) {
-                if matches!(program.ops[next].kind, OpKind::Relu) {
-                    group.relu = true;
-                    extend(&mut group, &mut taken, next);
-                }
-            }
+        let may_clip = is_conv || is_norm || matches!(op.kind, OpKind::Add | OpKind::Linear { .. });
+        if let (true, Some(next)) = (may_clip, reader(group.output, &taken))
+            && matches!(program.ops[next].kind, OpKind::Relu)
+        {
+            group.relu = true;
+            extend(&mut group, &mut taken, next);
         }
         groups.push(group);
     }

@@ -119,9 +119,6 @@ impl Layers {
                         groups,
                     };
                     let kernel = Conv::new(shape, isa).map_err(|error| super::broken(&op.name, &error.to_string()))?;
-                    if shape.output() != output.plane() {
-                        return Err(super::broken(&op.name, "its output has another size than its window gives"));
-                    }
                     layers.convs.push(ConvLayer {
                         weight: weight.0,
                         bias: bias.map(|bias| bias.0),

@@ -1,6 +1,6 @@
 //! The memory that a plan's blocks live in.
 
-use super::kernels::LANES;
+use super::kernels::{LANES, pages};
 use crate::engine::EngineError;
 use dfdx::tensor::{Cpu, Storage};
 
@@ -21,8 +21,9 @@ impl Arena {
     /// [`EngineError::Device`] when there is not so much memory.
     pub fn new(len: usize) -> Result<Arena, EngineError> {
         let full = |message: String| EngineError::Device { device: "cpu", message };
-        let storage = Storage::<f32>::try_alloc_len(&Cpu::default(), len + LANES)
+        let mut storage = Storage::<f32>::try_alloc_len(&Cpu::default(), len + LANES)
             .map_err(|error| full(format!("no {} bytes of memory: {error:?}", 4 * len)))?;
+        pages::prefer_large(&mut storage);
         let start = storage.as_ptr().align_offset(64).min(LANES);
         Ok(Arena { storage, start, len })
     }

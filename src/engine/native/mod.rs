@@ -19,6 +19,7 @@ mod layers;
 mod memory;
 mod plan;
 mod step;
+mod verify;
 
 pub use fuse::Purpose;
 pub use plan::{Placed, Plan};
@@ -111,6 +112,7 @@ impl NativeEngine {
         };
         let available = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = options.threads.unwrap_or_else(available).max(1);
+        verify::verify(&program)?;
         let mut layers = Layers::new(&program, isa)?;
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);
@@ -228,6 +230,7 @@ impl NativeEngine {
             batch,
             input_len: self.program.input().elements(),
             move_statistics,
+            ways: self.team.threads() / blocks,
             profile: self.profile.as_ref().map(|(train, _)| train),
         };
         let mut outputs = Outputs {
@@ -259,6 +262,7 @@ impl NativeEngine {
             batch,
             input_len: self.program.input().elements(),
             move_statistics: false,
+            ways: self.team.threads() / blocks(batch.len()),
             profile: self.profile.as_ref().map(|(_, evaluate)| evaluate),
         };
         let blocks = blocks(batch.len());

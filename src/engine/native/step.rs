@@ -235,7 +235,7 @@ pub enum JointStep {
     /// Batch statistics, what normalises by them, and the running statistics.
     NormStatistics { layer: Layer, partial: Slot },
     /// Gradients of scale and shift, and what the input gradient needs.
-    NormGradient { layer: Layer, partial: Slot },
+    NormGradient { layer: Layer, partial: Slot, add_scale: bool, add_shift: bool },
     /// A parameter's gradient from each block's share.
     SumGradient { parameter: usize, partial: Slot, add: bool },
     /// dW = dyᵀ·x over the batch.

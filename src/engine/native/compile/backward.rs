@@ -246,10 +246,8 @@ impl Compiler<'_> {
         };
         let partial = self.raw_slot(format!("gradient sums of {name}"), (2 * channels).next_multiple_of(16));
         self.block(name, BlockStep::NormReduce { layer, x, g, relu, output, partial });
-        // A batch norm's parameters belong to it alone: its joint step writes them.
-        self.adds_to(scale);
-        self.adds_to(shift);
-        self.joint(name, JointStep::NormGradient { layer, partial });
+        let (add_scale, add_shift) = (self.adds_to(scale), self.adds_to(shift));
+        self.joint(name, JointStep::NormGradient { layer, partial, add_scale, add_shift });
         let addend = group.addend.filter(|addend| self.needs[addend.0]);
         if let Some(addend) = addend.filter(|addend| self.gradients[addend.0].is_some()) {
             self.give(name, addend, g);

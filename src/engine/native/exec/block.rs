@@ -8,6 +8,7 @@ use crate::engine::native::kernels::loss::{self, BlockLoss};
 use crate::engine::native::kernels::{LANES, layout, lrn, norm, pointwise, pool, shape};
 use crate::engine::native::layers::Layers;
 use crate::engine::native::step::{BlockStep, Layer, Slot};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// One block, at work.
@@ -35,13 +36,7 @@ impl Work<'_> {
         self.parameter(Some(index)).unwrap_or(&[])
     }
 
-    pub fn run(
-        &self,
-        step: &BlockStep,
-        memory: &mut [f32],
-        loss: &mut BlockLoss,
-        scratch: &mut [f32],
-    ) -> Result<(), EngineError> {
+    pub fn run(&self, step: &BlockStep, memory: &mut [f32], loss: &mut BlockLoss) -> Result<(), EngineError> {
         use BlockStep as B;
         let isa = self.context.isa;
         let batch = self.context.batch;
@@ -52,7 +47,7 @@ impl Work<'_> {
                 let [to] = self.slots(memory, [to])?;
                 layout::pack(images, len, to);
             }
-            B::Conv { layer, x, residual, relu, y } => self.conv(memory, scratch, layer, x, residual, relu, y)?,
+            B::Conv { layer, x, residual, relu, y } => self.conv(memory, layer, x, residual, relu, y)?,
             B::Linear { layer, x, relu, y } => {
                 let linear = &self.layers.linears[layer.0];
                 let [x, y] = self.slots(memory, [x, y])?;
@@ -141,12 +136,12 @@ impl Work<'_> {
                     }
                 };
             }
-            _ => self.run_backward(step, memory, scratch)?,
+            _ => self.run_backward(step, memory)?,
         }
         Ok(())
     }
 
-    fn run_backward(&self, step: &BlockStep, memory: &mut [f32], scratch: &mut [f32]) -> Result<(), EngineError> {
+    fn run_backward(&self, step: &BlockStep, memory: &mut [f32]) -> Result<(), EngineError> {
         use BlockStep as B;
         let isa = self.context.isa;
         match *step {
@@ -162,12 +157,22 @@ impl Work<'_> {
                 let kernel = &self.layers.convs[layer.0].kernel;
                 let [x, dy, partial] = self.slots(memory, [x, dy, partial])?;
                 let partial = &mut partial[..kernel.shape().weight_len()];
-                kernel.weight_gradient(x, dy, 0..kernel.shape().out_channels, partial, false, scratch);
+                self.in_parts(
+                    kernel.shape().out_channels,
+                    kernel.shape().filter_len(),
+                    partial,
+                    |channels, part, scratch| {
+                        kernel.weight_gradient(x, dy, channels, part, false, scratch);
+                    },
+                );
             }
             B::ConvDataGradient { layer, dy, dx, add } => {
                 let conv = &self.layers.convs[layer.0];
                 let [dy, dx] = self.slots(memory, [dy, dx])?;
-                conv.kernel.data_gradient(&conv.backward, dy, 0..conv.kernel.shape().in_channels, dx, add, scratch);
+                let shape = conv.kernel.shape();
+                self.in_parts(shape.in_channels, shape.input.area() * LANES, dx, |channels, part, scratch| {
+                    conv.kernel.data_gradient(&conv.backward, dy, channels, part, add, scratch);
+                });
             }
             B::LinearDataGradient { layer, dy, dx, add } => {
                 let linear = &self.layers.linears[layer.0];
@@ -209,7 +214,9 @@ impl Work<'_> {
             }
             B::LocalResponseBackward { ref response, x, dy, dx, add } => {
                 let [x, dy, dx] = self.slots(memory, [x, dy, dx])?;
-                lrn::response_backward(isa, response, x, dy, add, dx, &mut scratch[..response.scratch_len()]);
+                self.context.team.with_scratch(|scratch| {
+                    lrn::response_backward(isa, response, x, dy, add, dx, &mut scratch[..response.scratch_len()]);
+                });
             }
             B::SubsampleBackward { input, output, stride, dy, dx, add } => {
                 let [dy, dx] = self.slots(memory, [dy, dx])?;
@@ -220,11 +227,30 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Runs `f` for the `channels` of `target`, each `len` numbers of it: at once, or in parts on several threads where
+    /// there are more threads than blocks. What is computed for a channel is the same either way.
+    fn in_parts(
+        &self,
+        channels: usize,
+        len: usize,
+        target: &mut [f32],
+        f: impl Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync + Send,
+    ) {
+        let team = self.context.team;
+        if self.context.ways < 2 {
+            return team.with_scratch(|scratch| f(0..channels, target, scratch));
+        }
+        let part = channels.div_ceil(self.context.ways).next_multiple_of(4);
+        target.par_chunks_mut(part * len).enumerate().with_max_len(1).for_each(|(index, target)| {
+            let channels = index * part..((index + 1) * part).min(channels);
+            team.with_scratch(|scratch| f(channels, target, scratch));
+        });
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn conv(
         &self,
         memory: &mut [f32],
-        scratch: &mut [f32],
         layer: Layer,
         x: Slot,
         residual: Option<Slot>,
@@ -237,10 +263,14 @@ impl Work<'_> {
             Some(folded) => (&folded.packed, Some(folded.bias.as_slice())),
             None => (&conv.forward, self.parameter(conv.bias)),
         };
-        let channels = 0..conv.kernel.shape().out_channels;
-        let mut apply = |x: &[f32], residual: Option<&[f32]>, y: &mut [f32]| {
-            let epilogue = Epilogue { bias, residual, relu, statistics: None };
-            conv.kernel.forward(packed, x, channels.clone(), y, epilogue, scratch);
+        let shape = conv.kernel.shape();
+        let plane = shape.output().area() * LANES;
+        let apply = |x: &[f32], residual: Option<&[f32]>, y: &mut [f32]| {
+            self.in_parts(shape.out_channels, plane, y, |channels, part, scratch| {
+                let residual = residual.map(|residual| &residual[channels.start * plane..channels.end * plane]);
+                let epilogue = Epilogue { bias, residual, relu, statistics: None };
+                conv.kernel.forward(packed, x, channels, part, epilogue, scratch);
+            });
         };
         match residual {
             Some(residual) if residual != x => {

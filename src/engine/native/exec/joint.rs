@@ -25,8 +25,13 @@ impl Context<'_> {
                 let norm = &mut outputs.layers.norms[layer.0];
                 self.norm_statistics(norm, partial, memory, outputs.statistics)
             }
-            JointStep::NormGradient { layer, partial } => {
+            JointStep::NormGradient { layer, partial, add_scale, add_shift } => {
                 let norm = &mut outputs.layers.norms[layer.0];
+                for (parameter, add) in [(norm.scale, add_scale), (norm.shift, add_shift)] {
+                    if !add {
+                        outputs.gradients[parameter].fill(0.0);
+                    }
+                }
                 self.norm_gradient(norm, partial, memory, outputs.gradients)
             }
             JointStep::SumGradient { parameter, partial, add } => {
@@ -121,8 +126,8 @@ impl Context<'_> {
                 product += f64::from(partial[2 * channel + 1]);
             }
             let inverse = f64::from(norm.coefficients.inverse_deviation[channel]);
-            gradients[norm.shift][channel] = sum as f32;
-            gradients[norm.scale][channel] = (product * inverse) as f32;
+            gradients[norm.shift][channel] += sum as f32;
+            gradients[norm.scale][channel] += (product * inverse) as f32;
             norm.coefficients.gradient_mean[channel] = (sum / count) as f32;
             norm.coefficients.gradient_slope[channel] = (product * inverse * inverse / count) as f32;
         }

@@ -72,7 +72,8 @@ impl Team {
         items.with_max_len(1).try_for_each(f)
     }
 
-    /// The scratch of the thread that asks.
+    /// The scratch of the thread that asks. `f` must not hand work to other threads: this one would take on some of
+    /// theirs while it waits, and ask for its scratch again.
     fn with_scratch<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> R {
         let own = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
         let mut scratch = self.scratch[own].lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +119,8 @@ pub struct Context<'a> {
     pub input_len: usize,
     /// Whether running statistics move.
     pub move_statistics: bool,
+    /// Threads that share a block in its convolutions: more than one where there are fewer blocks than threads.
+    pub ways: usize,
     /// Where time is counted, if it is.
     pub profile: Option<&'a Profile>,
 }
@@ -210,14 +213,12 @@ impl Context<'_> {
         layers: &Layers,
     ) -> Result<(), EngineError> {
         let work = block::Work { context: self, layers, images: self.images(block) };
-        self.team.with_scratch(|scratch| {
-            for index in steps {
-                if let Kind::Block(step) = &self.plan.steps[index].kind {
-                    self.timed(index, || work.run(step, memory, loss, scratch))?;
-                }
+        for index in steps {
+            if let Kind::Block(step) = &self.plan.steps[index].kind {
+                self.timed(index, || work.run(step, memory, loss))?;
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 

@@ -1,26 +1,101 @@
-//! Memory that starts on a cache line.
+//! Memory that starts on a cache line and, when it is large, asks for huge pages.
 #![allow(unsafe_code)]
 
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
 
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
+/// A cache line: a 64-byte load that straddles two costs two, and in a misaligned tensor every load would.
+const LINE: usize = 64;
+/// A huge page of x86-64 and most others.
+const HUGE: usize = 2 << 20;
 
 /// A fixed run of `f32` that starts at a multiple of 64 bytes, zero at first.
 ///
-/// A 64-byte load that straddles two cache lines costs two; with [`super::LANES`] numbers a vector every load of a
-/// misaligned tensor would.
-#[derive(Debug, Clone, Default)]
+/// From 2 MiB on it starts on a huge page and asks the system for such: one plane of a block can be 64 KiB from the next,
+/// so that with pages of 4 KiB a kernel touches more of them than the processor's first table of addresses holds.
 pub struct Buffer {
-    lines: Vec<Line>,
+    start: NonNull<f32>,
     len: usize,
 }
 
+// SAFETY: a buffer owns its memory alone, like a `Vec<f32>`.
+unsafe impl Send for Buffer {}
+// SAFETY: `&Buffer` gives only `&[f32]`.
+unsafe impl Sync for Buffer {}
+
 impl Buffer {
     /// `len` zeros.
+    ///
+    /// # Panics
+    /// When `len` numbers are more than an address space.
     pub fn zeroed(len: usize) -> Self {
-        Buffer { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+        if len == 0 {
+            return Buffer { start: NonNull::dangling(), len };
+        }
+        let layout = Self::layout(len);
+        // SAFETY: the size is not zero.
+        let start = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        advise_huge(start.as_ptr(), layout);
+        // SAFETY: the allocation has this size; all-zero bytes are 0.0.
+        unsafe { start.as_ptr().write_bytes(0, layout.size()) };
+        Buffer { start: start.cast(), len }
+    }
+
+    fn layout(len: usize) -> Layout {
+        let size = len.checked_mul(size_of::<f32>()).and_then(|size| size.checked_next_multiple_of(LINE));
+        let align = if size.is_some_and(|size| size >= HUGE) { HUGE } else { LINE };
+        let layout = size.and_then(|size| Layout::from_size_align(size, align).ok());
+        assert!(layout.is_some(), "a buffer of {len} numbers");
+        layout.unwrap_or(Layout::new::<f32>())
+    }
+}
+
+/// Asks for huge pages under a large allocation; a hint that may be ignored.
+fn advise_huge(start: *mut u8, layout: Layout) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    if layout.align() == HUGE {
+        const MADV_HUGEPAGE: i32 = 14;
+        unsafe extern "C" {
+            fn madvise(address: *mut std::ffi::c_void, length: usize, advice: i32) -> i32;
+        }
+        // Whole pages only: what follows in the last one is not ours.
+        let length = layout.size() / HUGE * HUGE;
+        // SAFETY: the range is inside the allocation and starts on a page; the advice changes no contents.
+        let _ = unsafe { madvise(start.cast(), length, MADV_HUGEPAGE) };
+    }
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    let _ = (start, layout);
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: `start` came from `alloc` with this layout, and is given back once.
+            unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) };
+        }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        let mut copy = Buffer::zeroed(self.len);
+        copy.copy_from_slice(self);
+        copy
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Buffer::zeroed(0)
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} numbers)", self.len)
     }
 }
 
@@ -28,16 +103,15 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: `Line` is `repr(C)` around 16 `f32` without padding (size 64, align 64), so `lines` is one run of
-        // 16·lines.len() ≥ len initialised `f32`, borrowed as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        // SAFETY: `start` is aligned and owns `len` initialised numbers, borrowed as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as in `deref`; `&mut self` makes the borrow unique, and any bits are a valid `f32`.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        // SAFETY: as in `deref`; `&mut self` makes the borrow unique.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
 
@@ -47,12 +121,15 @@ mod tests {
 
     #[test]
     fn starts_on_a_cache_line_and_holds_what_is_written() {
-        for len in [0, 1, 16, 17, 1000] {
+        for len in [0, 1, 16, 17, 1000, if cfg!(miri) { 1001 } else { 1_000_000 }] {
             let mut buffer = Buffer::zeroed(len);
             assert_eq!(buffer.len(), len);
-            assert_eq!(buffer.as_ptr() as usize % 64, 0);
+            assert!(len == 0 || (buffer.as_ptr() as usize).is_multiple_of(64));
+            assert!(buffer.iter().all(|x| *x == 0.0));
             buffer.iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
-            assert!(buffer.iter().enumerate().all(|(i, x)| *x == i as f32));
+            let copy = buffer.clone();
+            drop(buffer);
+            assert!(copy.iter().enumerate().all(|(i, x)| *x == i as f32));
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod loss;
 pub mod lrn;
 mod multiversion;
 pub mod norm;
+pub mod pages;
 pub mod peak;
 pub mod pointwise;
 pub mod pool;

@@ -52,6 +52,15 @@ pub trait Simd: Copy {
     /// # Safety
     /// `from` points to that many readable numbers.
     unsafe fn load(self, from: *const f32) -> Self::Vector;
+    /// Reads [`LANES`] numbers if `wanted`, else gives zeros.
+    ///
+    /// # Safety
+    /// If `wanted`, `from` points to that many readable numbers.
+    #[inline(always)]
+    unsafe fn load_if(self, wanted: bool, from: *const f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        if wanted { unsafe { self.load(from) } } else { self.zero() }
+    }
     /// Writes [`LANES`] numbers.
     ///
     /// # Safety
@@ -281,6 +290,21 @@ mod x86 {
                 _mm256_storeu_ps(to.add(8), vector.1);
             }
         }
+
+        #[inline(always)]
+        fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4] {
+            let mut sums = [0.0; 4];
+            // SAFETY: the token proves AVX2 (and with it AVX and SSE); four numbers fit.
+            unsafe {
+                let [a, b, c, d] = vectors;
+                let (a, b) = (_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1));
+                let (c, d) = (_mm256_add_ps(c.0, c.1), _mm256_add_ps(d.0, d.1));
+                let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+                let sum = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
+                _mm_storeu_ps(sums.as_mut_ptr(), sum);
+            }
+            sums
+        }
     }
 
     impl Simd for Avx512 {
@@ -329,6 +353,13 @@ mod x86 {
         unsafe fn store(self, to: *mut f32, vector: Self::Vector) {
             // SAFETY: the token proves AVX-512F, the caller vouches for 16 writable numbers.
             unsafe { _mm512_storeu_ps(to, vector) }
+        }
+
+        // A masked load: no branch.
+        #[inline(always)]
+        unsafe fn load_if(self, wanted: bool, from: *const f32) -> Self::Vector {
+            // SAFETY: the token proves AVX-512F; a masked load touches nothing where the mask is 0.
+            unsafe { _mm512_maskz_loadu_ps(0u16.wrapping_sub(u16::from(wanted)), from) }
         }
 
         #[inline(always)]
@@ -415,6 +446,30 @@ pub fn run<T: Task>(isa: Isa, task: T) -> T::Output {
         #[cfg(not(target_arch = "x86_64"))]
         _ => task.run(Portable(())),
     }
+}
+
+/// Asks for the cache line at `at` to be brought into the L2 cache; any address is fine.
+#[inline(always)]
+pub fn prefetch(at: *const f32) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch never faults, and SSE is in the baseline.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}
+
+/// As [`prefetch`], for a line that will be written.
+#[inline(always)]
+pub fn prefetch_to_write(at: *const f32) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: as in `prefetch`.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
 }
 
 /// [`Simd::ROWS`] of an instruction set.

@@ -183,7 +183,7 @@ impl Direct {
 
     /// Vectors from one channel of the band to the next: odd, so that channels do not fall into the same cache sets.
     fn band_channel(&self) -> usize {
-        self.band_rows(self.band) * self.band_columns() | 1
+        (self.band_rows(self.band) * self.band_columns()) | 1
     }
 
     /// Estimated cycles of a block, in multiply-adds of a vector.
@@ -487,7 +487,7 @@ unsafe fn tile_weights<S: Simd, const R: usize, const C: usize>(
     dw: *mut f32,
     filter: usize,
 ) {
-    let mut sums = [[simd.zero(); 4]; R];
+    let mut sums = [[simd.zero(); C]; R];
     // SAFETY: the caller's.
     unsafe {
         for row in 0..s.rows {
@@ -508,9 +508,16 @@ unsafe fn tile_weights<S: Simd, const R: usize, const C: usize>(
                 at = at.wrapping_add(LANES);
             }
         }
-        for (r, &sums) in sums.iter().enumerate() {
-            for (c, sum) in simd.sums(sums).into_iter().enumerate().take(C) {
-                *dw.add(r * filter + c) += sum;
+        // A copy: an array that is indexed by a variable lives in memory, and would be stored at every step.
+        let sums = std::hint::black_box(sums);
+        let sums = sums.as_flattened();
+        for first in (0..R * C).step_by(4) {
+            let mut four = [simd.zero(); 4];
+            for (four, &sum) in four.iter_mut().zip(&sums[first..]) {
+                *four = sum;
+            }
+            for (i, sum) in (first..R * C).zip(simd.sums(four)) {
+                *dw.add(i / C * filter + i % C) += sum;
             }
         }
     }

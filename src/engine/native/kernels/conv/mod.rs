@@ -148,6 +148,22 @@ impl Conv {
         Ok(Conv { shape, isa, forward, backward, weights: WeightAlgorithm::choose(&shape, isa) })
     }
 
+    /// Winograd wherever it exists, or nowhere: for tests, whose shapes are too small for it to be chosen.
+    #[cfg(test)]
+    fn forced(shape: ConvShape, isa: Isa, winograd: bool) -> Result<Conv, ConvShapeError> {
+        shape.validate()?;
+        Ok(if winograd && winograd::covers(&shape) {
+            let forward = Algorithm::Winograd(Winograd::forward(&shape, isa));
+            let backward = Algorithm::Winograd(Winograd::backward(&shape, isa));
+            let weights = WeightAlgorithm::Winograd(WinogradWeights::new(&shape, isa));
+            Conv { shape, isa, forward, backward, weights }
+        } else {
+            let forward = Algorithm::Direct(Direct::forward(&shape, isa));
+            let backward = Algorithm::Direct(Direct::backward(&shape, isa));
+            Conv { shape, isa, forward, backward, weights: WeightAlgorithm::Direct(Direct::forward(&shape, isa)) }
+        })
+    }
+
     /// The sizes.
     pub fn shape(&self) -> &ConvShape {
         &self.shape
@@ -156,6 +172,19 @@ impl Conv {
     /// The instruction set.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// What computes forward, data gradient and weight gradient, for reports.
+    pub fn algorithms(&self) -> String {
+        let name = |algorithm: &Algorithm| match algorithm {
+            Algorithm::Direct(_) => "direct",
+            Algorithm::Winograd(_) => "Winograd",
+        };
+        let weights = match self.weights {
+            WeightAlgorithm::Direct(_) => "direct",
+            WeightAlgorithm::Winograd(_) => "Winograd",
+        };
+        format!("{}, {}, {weights}", name(&self.forward), name(&self.backward))
     }
 
     /// Numbers of scratch that any of the calls needs; one scratch a thread, contents don't matter.

@@ -123,8 +123,10 @@ impl<'a> Target<'a> {
         let at = ((channel - self.first) * self.plane + position) * LANES;
         if let Some(bias) = self.bias {
             let bias = simd.splat(bias[channel]);
-            for y in tile.iter_mut().flatten() {
-                *y = simd.add(*y, bias);
+            for row in &mut tile {
+                for y in row {
+                    *y = simd.add(*y, bias);
+                }
             }
         }
         // SAFETY: the tile is inside the plane of a wanted channel, `residual` is as long as `output`, and `statistics`
@@ -138,8 +140,10 @@ impl<'a> Target<'a> {
                 }
             }
             if self.relu {
-                for y in tile.iter_mut().flatten() {
-                    *y = simd.max(*y, simd.zero());
+                for row in &mut tile {
+                    for y in row {
+                        *y = simd.max(*y, simd.zero());
+                    }
                 }
             }
             for (i, row) in tile.iter().enumerate() {
@@ -150,9 +154,11 @@ impl<'a> Target<'a> {
             if let Some(statistics) = self.statistics {
                 let at = statistics.add((channel - self.first) * 2 * LANES);
                 let (mut sums, mut squares) = (simd.load(at), simd.load(at.add(LANES)));
-                for &y in tile.iter().flatten() {
-                    sums = simd.add(sums, y);
-                    squares = simd.mul_add(y, y, squares);
+                for row in tile {
+                    for y in row {
+                        sums = simd.add(sums, y);
+                        squares = simd.mul_add(y, y, squares);
+                    }
                 }
                 simd.store(at, sums);
                 simd.store(at.add(LANES), squares);

@@ -47,34 +47,46 @@ fn input_line<S: Simd>(s: S, d: [S::Vector; POINTS]) -> [S::Vector; POINTS] {
     ]
 }
 
-/// Bᵀ·d·B of a 6×6 tile of vectors, rows `row_step` and columns `column_step` numbers apart; point (i, j) is stored at (6i + j)·`point_step`.
+/// Where a 6×6 tile is read.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Where the rows start.
+    pub rows: [*const f32; POINTS],
+    /// Numbers from one column to the next.
+    pub column_step: usize,
+    /// Whether the first and the last column exist; they are zero if not.
+    pub ends: [bool; 2],
+}
+
+/// Bᵀ·d·B of a tile of vectors; point (i, j) is stored at (6i + j)·`point_step`.
 ///
 /// Two rows of points at a time: their twelve vectors fit the registers, all 36 would be spilled.
 ///
 /// # Safety
 /// All of these are readable and writable.
 #[inline(always)]
-pub(super) unsafe fn input<S: Simd>(
-    s: S,
-    from: *const f32,
-    row_step: usize,
-    column_step: usize,
-    to: *mut f32,
-    point_step: usize,
-) {
+pub(super) unsafe fn input<S: Simd>(s: S, tile: &Tile, to: *mut f32, point_step: usize) {
+    // Otherwise the compiler keeps 36 addresses ready outside the loop, and loads each of them from the stack.
+    let point_step = std::hint::black_box(point_step);
     let (q, q2, sum) = (s.splat(Q), s.splat(Q2), s.splat(1.0 + Q2));
     // Not closures: those would be compiled without the vector instructions wherever they are not inlined.
     macro_rules! load {
         ($i:expr, $j:expr) => {
-            // SAFETY: the caller vouches for 6×6 vectors.
-            unsafe { s.load(from.add($i * row_step + $j * column_step)) }
+            // SAFETY: the caller vouches for 6×6 vectors, but for a first or last column that does not exist.
+            unsafe {
+                match $j {
+                    0 => s.load_if(tile.ends[0], tile.rows[$i]),
+                    5 => s.load_if(tile.ends[1], tile.rows[$i].wrapping_add(5 * tile.column_step)),
+                    _ => s.load(tile.rows[$i].add($j * tile.column_step)),
+                }
+            }
         };
     }
     macro_rules! store {
         ($i:expr, $line:expr) => {
             for (j, v) in input_line(s, $line).into_iter().enumerate() {
                 // SAFETY: the caller vouches for 36 points.
-                unsafe { s.store(to.add(($i * POINTS + j) * point_step), v) };
+                unsafe { s.store(to.add($i * POINTS * point_step + j * point_step), v) };
             }
         };
     }

@@ -6,7 +6,7 @@
 
 use super::ConvShape;
 use super::target::Target;
-use super::transform::{self, AREA, POINTS};
+use super::transform::{self, AREA, POINTS, Tile};
 use crate::engine::native::kernels::LANES;
 use crate::engine::native::kernels::isa::Isa;
 use crate::engine::native::kernels::simd::{self, Simd, Task};
@@ -86,7 +86,7 @@ impl Winograd {
 
     /// Estimated cycles of a block, in multiply-adds of a vector: what to choose an algorithm by.
     pub fn cost(&self) -> usize {
-        let (inputs, outputs) = (self.groups * self.sources * 200, self.groups * self.targets * 130);
+        let (inputs, outputs) = (self.groups * self.sources * 200, self.groups * self.targets * 190);
         self.tile_grid().area() * (inputs + outputs + self.groups * self.sources * self.targets * AREA)
     }
 
@@ -96,9 +96,9 @@ impl Winograd {
         (self.sources * TILES + 1) * LANES
     }
 
-    /// Numbers of scratch: transformed sources, products of one register tile, tiles with their border.
+    /// Numbers of scratch: transformed sources, products of one register tile, one tile with its border, zeros.
     pub fn scratch_len(&self) -> usize {
-        AREA * self.point_step() + simd::rows(self.isa) * TILES * AREA * LANES + TILES * AREA * LANES
+        AREA * self.point_step() + simd::rows(self.isa) * TILES * AREA * LANES + AREA * LANES + ZEROS
     }
 
     /// Numbers in the packed weights.
@@ -129,37 +129,45 @@ impl Winograd {
     }
 }
 
-/// The 6×6 tile of a plane whose corner is at (y, x), in place if it is inside, else copied to `border`, which holds zeros
-/// where this tile is outside: where it starts and the numbers from one row to the next.
+/// Vectors of a zero row that any tile can read.
+const ZEROS: usize = POINTS * LANES;
+
+/// The 6×6 tile of a plane whose corner is at (y, x): in place if at most its first and last columns are outside (rows
+/// that are read from `zeros` then), else copied to `border`.
 #[inline(always)]
-fn tile_of<S: Simd>(
-    simd: S,
-    plane: &[f32],
-    size: Pair,
-    (y, x): (isize, isize),
-    border: &mut [f32],
-) -> (*const f32, usize) {
-    if y >= 0 && x >= 0 && y as usize + POINTS <= size.height && x as usize + POINTS <= size.width {
-        return (plane[(y as usize * size.width + x as usize) * LANES..].as_ptr(), size.width * LANES);
+fn tile_of(plane: &[f32], size: Pair, (y, x): (isize, isize), zeros: &[f32], border: &mut [f32]) -> Tile {
+    assert!(zeros.len() >= ZEROS && plane.len() >= size.area() * LANES);
+    let ends = [x >= 0, x + (POINTS as isize) <= size.width as isize];
+    let mut rows = [zeros.as_ptr(); POINTS];
+    if x >= -1 && x + (POINTS as isize - 1) <= size.width as isize {
+        for (i, row) in rows.iter_mut().enumerate() {
+            let y = y + i as isize;
+            if y >= 0 && (y as usize) < size.height {
+                *row = plane.as_ptr().wrapping_offset((y * size.width as isize + x) * LANES as isize);
+            }
+        }
+        return Tile { rows, column_step: LANES, ends };
     }
-    assert!(border.len() >= AREA * LANES && plane.len() >= size.area() * LANES);
-    let inside = |at: isize, size: usize| {
-        let first = (-at).clamp(0, POINTS as isize) as usize;
-        first..(size as isize - at).clamp(first as isize, POINTS as isize) as usize
-    };
-    let columns = inside(x, size.width);
-    for i in inside(y, size.height) {
-        let row = (y + i as isize) as usize * size.width;
-        for j in columns.clone() {
-            let at = (row as isize + x + j as isize) as usize;
-            // SAFETY: the position is inside the plane, and 36 vectors fit the border, by the assertion.
-            unsafe {
-                let v = simd.load(plane.as_ptr().add(at * LANES));
-                simd.store(border.as_mut_ptr().add((i * POINTS + j) * LANES), v);
+    copy_tile(plane, size, (y, x), border);
+    for (row, from) in rows.iter_mut().zip(border.chunks_exact(POINTS * LANES)) {
+        *row = from.as_ptr();
+    }
+    Tile { rows, column_step: LANES, ends: [true; 2] }
+}
+
+/// Copies a 6×6 tile, zero outside the plane: for planes narrower than a tile, and wide padding.
+#[cold]
+fn copy_tile(plane: &[f32], size: Pair, (y, x): (isize, isize), border: &mut [f32]) {
+    for (i, row) in border.chunks_exact_mut(POINTS * LANES).enumerate().take(POINTS) {
+        for (j, to) in row.chunks_exact_mut(LANES).enumerate() {
+            let (y, x) = (y + i as isize, x + j as isize);
+            if y >= 0 && (y as usize) < size.height && x >= 0 && (x as usize) < size.width {
+                to.copy_from_slice(&plane[(y as usize * size.width + x as usize) * LANES..][..LANES]);
+            } else {
+                to.fill(0.0);
             }
         }
     }
-    (border.as_ptr(), POINTS * LANES)
 }
 
 struct Run<'a, const M: usize> {
@@ -178,8 +186,10 @@ impl<const M: usize> Task for Run<'_, M> {
         let w = self.winograd;
         let (grid, plane, point_step) = (w.tile_grid(), w.source.area() * LANES, w.point_step());
         let (transformed, rest) = self.scratch.split_at_mut(AREA * point_step);
-        let (products, borders) = rest.split_at_mut(simd::rows(w.isa) * TILES * AREA * LANES);
-        let borders = &mut borders[..TILES * AREA * LANES];
+        let (products, rest) = rest.split_at_mut(simd::rows(w.isa) * TILES * AREA * LANES);
+        let (border, zeros) = rest.split_at_mut(AREA * LANES);
+        let zeros = &mut zeros[..ZEROS];
+        zeros.fill(0.0);
         let wanted = self.target.channels();
         for group in 0..w.groups {
             let first = group * w.targets;
@@ -189,17 +199,27 @@ impl<const M: usize> Task for Run<'_, M> {
             let planes = &self.source[group * w.sources * plane..][..w.sources * plane];
             for tile in (0..grid.area()).step_by(TILES) {
                 let tiles = TILES.min(grid.area() - tile);
-                // Which positions are outside is the same for all channels: zeros are written once.
-                borders.fill(0.0);
                 for (channel, plane) in planes.chunks_exact(plane).enumerate() {
                     for t in 0..tiles {
                         let (y, x) = ((tile + t) / grid.width * M, (tile + t) % grid.width * M);
                         let corner = (y as isize + w.origin.0, x as isize + w.origin.1);
-                        let (from, row_step) = tile_of(simd, plane, w.source, corner, &mut borders[t * AREA * LANES..]);
+                        let from = tile_of(plane, w.source, corner, zeros, border);
                         let to = &mut transformed[(channel * TILES + t) * LANES..];
                         assert!(to.len() > (AREA - 1) * point_step);
                         // SAFETY: `tile_of` gives a readable tile; the assertion leaves room for the last point.
-                        unsafe { transform::input(simd, from, row_step, LANES, to.as_mut_ptr(), point_step) };
+                        unsafe { transform::input(simd, &from, to.as_mut_ptr(), point_step) };
+                        // The same tile of the next four, which the products will give time to arrive.
+                        let next = tile + TILES + t;
+                        let (y, x) = (next / grid.width * M, next % grid.width * M);
+                        let (y, x) = (y as isize + w.origin.0, x as isize + w.origin.1);
+                        for i in (POINTS - M) as isize..POINTS as isize {
+                            let row = plane
+                                .as_ptr()
+                                .wrapping_offset(((y + i) * w.source.width as isize + x) * LANES as isize);
+                            for j in (POINTS - M) as isize..POINTS as isize {
+                                simd::prefetch(row.wrapping_offset(j * LANES as isize));
+                            }
+                        }
                     }
                 }
                 for &(start, rows) in &w.tiles {
@@ -214,7 +234,7 @@ impl<const M: usize> Task for Run<'_, M> {
                         while column < tiles {
                             let width = columns::<S>(tiles - column);
                             let x = transformed[point * point_step + column * LANES..].as_ptr();
-                            let to = products[(column * AREA + point) * LANES..].as_mut_ptr();
+                            let to = products[(point * rows * TILES + column) * LANES..].as_mut_ptr();
                             // SAFETY: `weights` holds sources·rows of this point, `x` sources·TILES vectors, and
                             // `products` AREA vectors for each of `rows`·TILES sums.
                             unsafe { with_tile!(S, rows, width, multiply(simd, weights, x, w.sources, to)) };
@@ -223,13 +243,13 @@ impl<const M: usize> Task for Run<'_, M> {
                     }
                     for row in (0..rows).filter(|&row| self.target.wants(channel + row)) {
                         for t in 0..tiles {
-                            let from = products[(row * TILES + t) * AREA * LANES..][..AREA * LANES].as_ptr();
+                            let from = products[(row * TILES + t) * LANES..].as_ptr();
                             let (y, x) = ((tile + t) / grid.width * M, (tile + t) % grid.width * M);
                             let height = M.min(w.target.height - y);
                             let position = y * w.target.width + x;
                             // SAFETY: 36 vectors are readable, and the stored rows and columns are inside the plane.
                             unsafe {
-                                let values = transform::output::<S, M>(simd, from, LANES);
+                                let values = transform::output::<S, M>(simd, from, rows * TILES * LANES);
                                 if height == M && x + M <= w.target.width {
                                     self.target.store_tile(simd, channel + row, position, w.target.width, values);
                                     continue;
@@ -266,7 +286,7 @@ unsafe fn multiply<S: Simd, const R: usize, const C: usize>(
         let sums = accumulate::<S, R, C>(simd, weights, x, sources, TILES * LANES, &[0], LANES);
         for (r, sums) in sums.into_iter().enumerate() {
             for (c, sum) in sums.into_iter().enumerate() {
-                simd.store(to.add((r * TILES + c) * AREA * LANES), sum);
+                simd.store(to.add((r * TILES + c) * LANES), sum);
             }
         }
     }
@@ -293,11 +313,11 @@ impl<W: Fn(usize, usize, usize, usize) -> f32, const K: usize> Task for Pack<'_,
                 for pair in (0..pairs).step_by(LANES) {
                     let used = LANES.min(pairs - pair);
                     let mut lanes = [[[0.0f32; LANES]; K]; K];
-                    for lane in 0..used {
-                        let (source, row) = ((pair + lane) / rows, (pair + lane) % rows);
-                        for (ky, kx) in (0..K).flat_map(|ky| (0..K).map(move |kx| (ky, kx))) {
-                            let tap = if w.turned { (K - 1 - ky) * K + K - 1 - kx } else { ky * K + kx };
-                            lanes[ky][kx][lane] = (self.weight)(group, start + row, source, tap);
+                    for (tap, lanes) in lanes.iter_mut().flatten().enumerate() {
+                        let tap = if w.turned { K * K - 1 - tap } else { tap };
+                        for (lane, to) in lanes.iter_mut().enumerate().take(used) {
+                            let (source, row) = ((pair + lane) / rows, (pair + lane) % rows);
+                            *to = (self.weight)(group, start + row, source, tap);
                         }
                     }
                     let mut taps = [[simd.zero(); K]; K];

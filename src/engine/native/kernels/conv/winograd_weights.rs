@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::ConvShape;
-use super::transform::{self, AREA, POINTS};
+use super::transform::{self, AREA, POINTS, Tile};
 use crate::engine::native::kernels::LANES;
 use crate::engine::native::kernels::isa::Isa;
 use crate::engine::native::kernels::simd::{self, Simd, Task};
@@ -148,12 +148,23 @@ impl<const K: usize, const M: usize> Task for Run<'_, K, M> {
                 let tiles =
                     Pair::new(w.rectangle.height.min(grid.height - top), w.rectangle.width.min(grid.width - left));
                 let inner = tiles.area() * LANES;
+                // From this rectangle's pixels to the next one's, which are asked for meanwhile.
+                let ahead = |width: usize| {
+                    let next = ((corner + 1) / across * w.rectangle.height, (corner + 1) % across * w.rectangle.width);
+                    (((next.0 * width + next.1) as isize) - ((top * width + left) as isize)) * (M * LANES) as isize
+                };
+                let (ahead, gradient_ahead) = (ahead(s.input.width), ahead(output.width));
                 for (filter, channel) in self.wanted.clone().enumerate() {
                     let plane = &gradient[channel * target_plane..][..target_plane];
                     for tile in 0..tiles.area() {
                         let (y, x) = ((top + tile / tiles.width) * M, (left + tile % tiles.width) * M);
                         let tile = &mut dy[filter * inner + tile * LANES..];
                         gradient_tile::<S, M>(simd, plane, output, (y, x), tile, gradient_step);
+                        let next =
+                            plane.as_ptr().wrapping_offset(((y * output.width + x) * LANES) as isize + gradient_ahead);
+                        for (i, j) in (0..M).flat_map(|i| (0..M).map(move |j| (i, j))) {
+                            simd::prefetch(next.wrapping_add((i * output.width + j) * LANES));
+                        }
                     }
                 }
                 let window = Pair::new((tiles.height - 1) * M + POINTS, (tiles.width - 1) * M + POINTS);
@@ -162,7 +173,7 @@ impl<const K: usize, const M: usize> Task for Run<'_, K, M> {
                     let runs = RUNS.min((sources - first).div_ceil(LANES));
                     for run in 0..runs {
                         let planes = &planes[(first + run * LANES) * plane..];
-                        transpose_window(simd, planes, s.input, from, window, transposed);
+                        transpose_window(simd, planes, s.input, from, window, ahead, transposed);
                         for tile in 0..tiles.area() {
                             let (y, x_at) = (tile / tiles.width * M, tile % tiles.width * M);
                             for lane in 0..LANES {
@@ -170,9 +181,13 @@ impl<const K: usize, const M: usize> Task for Run<'_, K, M> {
                                 let to = &mut x[((tile * LANES + lane) * runs + run) * LANES..];
                                 assert!(from.len() >= (5 * window.width + 5) * PIXEL + LANES);
                                 assert!(to.len() >= (AREA - 1) * source_step + LANES);
-                                let (from, to) = (from.as_ptr(), to.as_mut_ptr());
+                                let mut rows = [from.as_ptr(); POINTS];
+                                for (i, row) in rows.iter_mut().enumerate() {
+                                    *row = row.wrapping_add(i * window.width * PIXEL);
+                                }
+                                let from = Tile { rows, column_step: PIXEL, ends: [true; 2] };
                                 // SAFETY: both fit, by the assertions.
-                                unsafe { transform::input(simd, from, window.width * PIXEL, PIXEL, to, source_step) };
+                                unsafe { transform::input(simd, &from, to.as_mut_ptr(), source_step) };
                             }
                         }
                     }
@@ -251,7 +266,7 @@ fn gradient_tile<S: Simd, const M: usize>(
 }
 
 /// Transposes a window of (up to) LANES planes to `[pixel][image][channel]`, zero outside the planes and where there is
-/// no channel.
+/// no channel. What is `ahead` numbers further is prefetched.
 #[inline(always)]
 fn transpose_window<S: Simd>(
     simd: S,
@@ -259,6 +274,7 @@ fn transpose_window<S: Simd>(
     size: Pair,
     (top, left): (isize, isize),
     window: Pair,
+    ahead: isize,
     to: &mut [f32],
 ) {
     let plane = size.area() * LANES;
@@ -277,6 +293,9 @@ fn transpose_window<S: Simd>(
                 assert!(from.len() >= (LANES - 1) * plane + LANES && to.len() >= LANES * LANES);
                 // SAFETY: LANES rows of LANES numbers each way, by the assertion.
                 unsafe { simd.transpose(from.as_ptr(), plane, to.as_mut_ptr(), LANES) };
+                for channel in 0..LANES {
+                    simd::prefetch(from.as_ptr().wrapping_add(channel * plane).wrapping_offset(ahead));
+                }
             } else {
                 for (image, to) in to.chunks_exact_mut(LANES).take(LANES).enumerate() {
                     for (channel, to) in to.iter_mut().enumerate() {

@@ -67,6 +67,15 @@ fn check(inputs: usize, outputs: usize, blocks: usize, isa: Isa) {
 }
 
 #[test]
+fn small_layers() {
+    for isa in Isa::available() {
+        check(1, 1, 1, isa);
+        check(18, 7, 2, isa);
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore)]
 fn sizes_of_the_nets() {
     for isa in Isa::available() {
         check(1, 1, 1, isa);
@@ -76,9 +85,10 @@ fn sizes_of_the_nets() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 32 }))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
+    #[cfg_attr(miri, ignore)]
     fn agrees_with_the_definition(inputs in 1..70usize, outputs in 1..40usize, blocks in 1..10usize) {
         for isa in Isa::available() {
             check(inputs, outputs, blocks, isa);
