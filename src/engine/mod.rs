@@ -6,6 +6,7 @@
 pub mod native;
 pub mod select;
 pub mod tensor;
+pub mod verify;
 
 use crate::lower::program::Program;
 

@@ -19,7 +19,6 @@ mod layers;
 mod memory;
 mod plan;
 mod step;
-mod verify;
 
 pub use fuse::Purpose;
 pub use plan::{Placed, Plan};
@@ -112,7 +111,7 @@ impl NativeEngine {
         };
         let available = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = options.threads.unwrap_or_else(available).max(1);
-        verify::verify(&program)?;
+        crate::engine::verify::verify(&program)?;
         let mut layers = Layers::new(&program, isa)?;
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);

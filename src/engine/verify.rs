@@ -1,8 +1,8 @@
-//! That a program is whole before it is compiled, so that nothing after has to ask.
+//! That a program is whole before an engine takes it, so that nothing after has to ask.
 //!
 //! Programs come from the compiler and are whole; this guards against one that was put together by hand.
 
-use crate::engine::EngineError;
+use super::EngineError;
 use crate::graph::dims::{Padding, Pair, Shape};
 use crate::lower::program::{Op, OpKind, ParameterId, Program, StatisticId, ValueId};
 
@@ -39,7 +39,7 @@ fn is_vector(shape: Shape) -> bool {
 
 impl Check<'_> {
     fn that(&self, good: bool, otherwise: &str) -> Result<(), EngineError> {
-        if good { Ok(()) } else { Err(super::broken(&self.op.name, otherwise)) }
+        if good { Ok(()) } else { Err(EngineError::Program(format!("`{}`: {otherwise}", self.op.name))) }
     }
 
     fn op(&self) -> Result<(), EngineError> {
