@@ -78,7 +78,8 @@ pub(super) unsafe fn input<S: Simd>(s: S, tile: &Tile, to: *mut f32, point_step:
                 match $j {
                     0 => s.load_if(tile.ends[0], tile.rows[$i]),
                     5 => s.load_if(tile.ends[1], tile.rows[$i].wrapping_add(5 * tile.column_step)),
-                    _ => s.load(tile.rows[$i].add($j * tile.column_step)),
+                    // A row may start before its plane, if the first column does not exist.
+                    _ => s.load(tile.rows[$i].wrapping_add($j * tile.column_step)),
                 }
             }
         };
