@@ -228,6 +228,12 @@ impl<const M: usize> Task for Run<'_, M> {
                         continue;
                     }
                     let weights = &self.packed[(first + start) * w.sources * AREA..][..rows * w.sources * AREA];
+                    for row in (0..rows).filter(|&row| self.target.wants(channel + row)) {
+                        for t in 0..tiles {
+                            let (y, x) = ((tile + t) / grid.width * M, (tile + t) % grid.width * M);
+                            self.target.prefetch_tile::<M>(channel + row, y * w.target.width + x, w.target.width);
+                        }
+                    }
                     for point in 0..AREA {
                         let weights = weights[point * w.sources * rows..].as_ptr();
                         let mut column = 0;
