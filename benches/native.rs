@@ -1,5 +1,8 @@
 //! The native engine on the five nets, without the compiler in front: `cargo bench --bench native -- resnet20 --batch 128`.
 
+// What the tests share may panic.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 

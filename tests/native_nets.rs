@@ -149,6 +149,15 @@ fn deep_nets_train_and_cost_grows_with_depth() {
 }
 
 #[test]
+fn resnet20_trains_in_little_memory() {
+    let engine = native(&resnet_cifar(3), 2, Isa::best());
+    let bytes = engine.fixed_bytes() + engine.activation_bytes(Purpose::Train, 128);
+    // A convolution's output for each of 19 batch norms, a residual sum for each block, and what is in flight.
+    assert!(bytes < 175_000_000, "{bytes}");
+    assert!(engine.activation_bytes(Purpose::Train, 256) == 2 * engine.activation_bytes(Purpose::Train, 128));
+}
+
+#[test]
 fn the_plan_says_what_is_allocated() {
     for program in [lenet5(), cifarnet(), resnet_cifar(3)] {
         let decay = vec![0.0; program.parameters.len()];
@@ -161,7 +170,10 @@ fn the_plan_says_what_is_allocated() {
         assert_eq!(engine.peak_bytes(), engine.fixed_bytes() + engine.activation_bytes(Purpose::Train, 20));
         for purpose in [Purpose::Train, Purpose::Evaluate] {
             let plan = engine.plan(purpose);
-            assert!(plan.to_string().contains(&format!("a block: {} bytes", 4 * plan.block_len)));
+            let text = engine.describe(purpose, 20);
+            assert!(text.contains(&format!("a block: {} bytes", 4 * plan.block_len)));
+            let peak = engine.fixed_bytes() + engine.activation_bytes(purpose, 20);
+            assert!(text.ends_with(&format!("peak: {peak} bytes\n")), "{text}");
             // What is live at once is apart, and the placement wastes little.
             for (index, a) in plan.slots.iter().enumerate() {
                 for b in &plan.slots[..index] {

@@ -28,7 +28,8 @@ pub struct Report {
     pub train_milliseconds: f64,
     /// Median time of an evaluation.
     pub eval_milliseconds: f64,
-    /// Multiply-adds (as two) of convolutions and linear layers a second, in training.
+    /// Multiply-adds (as two) of convolutions and linear layers a second, in training, as the layers define them:
+    /// Winograd's algorithm does fewer, so that this can exceed the peak.
     pub gflops: f64,
     /// The same in evaluation.
     pub eval_gflops: f64,
@@ -38,6 +39,8 @@ pub struct Report {
     pub peak_share: f64,
     /// eval_gflops / peak_gflops.
     pub eval_peak_share: f64,
+    /// Share of the threads' time in training that is spent in steps; the rest is waiting for each other.
+    pub train_busy_share: f64,
     /// Bytes that the engine holds in training.
     pub peak_bytes: usize,
     /// The most memory that the whole process has had, where the system tells.
@@ -96,8 +99,11 @@ pub fn measure(program: &Program, batch: usize, options: Options, effort: Effort
     // Apart from the timing above: reading the clock at each step costs a little in nets of small ops.
     engine.set_profiling(true);
     const PROFILED: usize = 5;
+    let mut profiled = 0.0;
     for _ in 0..PROFILED {
+        let start = Instant::now();
         engine.train_step(&data, &update)?;
+        profiled += 1e3 * start.elapsed().as_secs_f64() / PROFILED as f64;
         engine.evaluate(&data)?;
     }
     let threads = engine.threads();
@@ -113,6 +119,7 @@ pub fn measure(program: &Program, batch: usize, options: Options, effort: Effort
         }
     }
     let peak_gflops = peak::measure(engine.isa(), threads);
+    let busy: f64 = ops.iter().filter(|op| op.pass == "train").map(|op| op.milliseconds).sum();
     let rate = |flops: u64, seconds: f64| 1e-9 * flops as f64 * batch as f64 / seconds;
     let (gflops, eval_gflops) = (rate(flops[0], train), rate(flops[1], eval));
     Ok(Report {
@@ -129,6 +136,7 @@ pub fn measure(program: &Program, batch: usize, options: Options, effort: Effort
         peak_gflops,
         peak_share: gflops / peak_gflops,
         eval_peak_share: eval_gflops / peak_gflops,
+        train_busy_share: (busy / profiled).min(1.0),
         peak_bytes: engine.peak_bytes(),
         process_peak_bytes: process_peak_bytes(),
         ops,
@@ -174,6 +182,7 @@ impl fmt::Display for Report {
             self.eval_peak_share,
         )?;
         writeln!(f, "peak of fused multiply-adds {:.0} GFLOP/s", self.peak_gflops)?;
+        writeln!(f, "threads busy in training {:.0}%", 100.0 * self.train_busy_share)?;
         write!(f, "memory: engine {:.1} MB", self.peak_bytes as f64 * 1e-6)?;
         match self.process_peak_bytes {
             Some(bytes) => writeln!(f, ", process at most {:.1} MB", bytes as f64 * 1e-6)?,

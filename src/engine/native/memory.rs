@@ -23,7 +23,7 @@ impl Arena {
         let full = |message: String| EngineError::Device { device: "cpu", message };
         let mut storage = Storage::<f32>::try_alloc_len(&Cpu::default(), len + LANES)
             .map_err(|error| full(format!("no {} bytes of memory: {error:?}", 4 * len)))?;
-        pages::prefer_large(&mut storage);
+        pages::prefer_huge(storage.as_mut_ptr().cast(), 4 * storage.len());
         let start = storage.as_ptr().align_offset(64).min(LANES);
         Ok(Arena { storage, start, len })
     }

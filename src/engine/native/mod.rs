@@ -156,6 +156,21 @@ impl NativeEngine {
         }
     }
 
+    /// The plan of a pass as text, with the bytes that a batch of `images` takes: what `netc dump --stage plan` prints.
+    pub fn describe(&self, purpose: Purpose, images: usize) -> String {
+        let (activations, fixed) = (self.activation_bytes(purpose, images), self.fixed_bytes());
+        let (held, what) = match purpose {
+            Purpose::Train => (blocks(images), "blocks"),
+            Purpose::Evaluate => (self.team.threads().min(blocks(images)), "threads, each with the memory of a block"),
+        };
+        format!(
+            "{}\n{images} images, {held} {what}: {activations} bytes\nweights, velocities, gradients, packed weights, \
+             statistics, scratch: {fixed} bytes\npeak: {} bytes\n",
+            self.plan(purpose),
+            activations + fixed
+        )
+    }
+
     /// Bytes of activations, gradients of activations and partial sums that a batch of `images` takes.
     pub fn activation_bytes(&self, purpose: Purpose, images: usize) -> usize {
         4 * match purpose {

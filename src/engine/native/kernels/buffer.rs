@@ -38,7 +38,9 @@ impl Buffer {
         // SAFETY: the size is not zero.
         let start = unsafe { alloc(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        advise_huge(start.as_ptr(), layout);
+        if layout.align() == HUGE {
+            super::pages::prefer_huge(start.as_ptr(), layout.size());
+        }
         // SAFETY: the allocation has this size; all-zero bytes are 0.0.
         unsafe { start.as_ptr().write_bytes(0, layout.size()) };
         Buffer { start: start.cast(), len }
@@ -51,23 +53,6 @@ impl Buffer {
         assert!(layout.is_some(), "a buffer of {len} numbers");
         layout.unwrap_or(Layout::new::<f32>())
     }
-}
-
-/// Asks for huge pages under a large allocation; a hint that may be ignored.
-fn advise_huge(start: *mut u8, layout: Layout) {
-    #[cfg(all(target_os = "linux", not(miri)))]
-    if layout.align() == HUGE {
-        const MADV_HUGEPAGE: i32 = 14;
-        unsafe extern "C" {
-            fn madvise(address: *mut std::ffi::c_void, length: usize, advice: i32) -> i32;
-        }
-        // Whole pages only: what follows in the last one is not ours.
-        let length = layout.size() / HUGE * HUGE;
-        // SAFETY: the range is inside the allocation and starts on a page; the advice changes no contents.
-        let _ = unsafe { madvise(start.cast(), length, MADV_HUGEPAGE) };
-    }
-    #[cfg(not(all(target_os = "linux", not(miri))))]
-    let _ = (start, layout);
 }
 
 impl Drop for Buffer {

@@ -3,7 +3,7 @@
 
 use super::Epilogue;
 use crate::engine::native::kernels::LANES;
-use crate::engine::native::kernels::simd::Simd;
+use crate::engine::native::kernels::simd::{Simd, prefetch};
 use std::ops::Range;
 
 /// Output planes of some channels with the epilogue, as the kernels see them. Positions are in vectors within a plane.
@@ -162,6 +162,19 @@ impl<'a> Target<'a> {
                 }
                 simd.store(at, sums);
                 simd.store(at.add(LANES), squares);
+            }
+        }
+    }
+
+    /// Asks for the M×M tile of a wanted channel that [`Target::store_tile`] will read, if it will read any.
+    #[inline(always)]
+    pub fn prefetch_tile<const M: usize>(&self, channel: usize, position: usize, width: usize) {
+        if let Some(residual) = self.residual {
+            let at = ((channel - self.first) * self.plane + position) * LANES;
+            for i in 0..M {
+                for j in 0..M {
+                    prefetch(residual.wrapping_add(at + (i * width + j) * LANES));
+                }
             }
         }
     }

@@ -184,6 +184,7 @@ fn one_pixel_one_channel() {
 fn the_window_is_larger_than_the_image() {
     check_all(&ConvShape { padding: Padding::all(2), ..shape((3, 5), (1, 2), (5, 5)) });
     check_all(&ConvShape { padding: Padding::all(1), ..shape((2, 17), (1, 1), (3, 3)) });
+    check_all(&ConvShape { padding: Padding::all(1), ..shape((16, 1), (3, 2), (3, 3)) });
 }
 
 #[test]

@@ -12,8 +12,9 @@ pub(super) const POINTS: usize = 6;
 /// Points of a tile.
 pub(super) const AREA: usize = POINTS * POINTS;
 
-/// The third point (±); the others are 0, ±1 and ∞.
-const Q: f32 = 2.0;
+/// The third point (±); the others are 0, ±1 and ∞. Of the values whose square is exact it has the smallest error: 10–15 %
+/// below the usual 2.
+const Q: f32 = 1.75;
 const Q2: f32 = Q * Q;
 
 /// Rows of G: powers of a point over the product of its differences to the other finite points.
@@ -77,7 +78,8 @@ pub(super) unsafe fn input<S: Simd>(s: S, tile: &Tile, to: *mut f32, point_step:
                 match $j {
                     0 => s.load_if(tile.ends[0], tile.rows[$i]),
                     5 => s.load_if(tile.ends[1], tile.rows[$i].wrapping_add(5 * tile.column_step)),
-                    _ => s.load(tile.rows[$i].add($j * tile.column_step)),
+                    // A row may start before its plane, if the first column does not exist.
+                    _ => s.load(tile.rows[$i].wrapping_add($j * tile.column_step)),
                 }
             }
         };

@@ -228,6 +228,12 @@ impl<const M: usize> Task for Run<'_, M> {
                         continue;
                     }
                     let weights = &self.packed[(first + start) * w.sources * AREA..][..rows * w.sources * AREA];
+                    for row in (0..rows).filter(|&row| self.target.wants(channel + row)) {
+                        for t in 0..tiles {
+                            let (y, x) = ((tile + t) / grid.width * M, (tile + t) % grid.width * M);
+                            self.target.prefetch_tile::<M>(channel + row, y * w.target.width + x, w.target.width);
+                        }
+                    }
                     for point in 0..AREA {
                         let weights = weights[point * w.sources * rows..].as_ptr();
                         let mut column = 0;
@@ -313,11 +319,11 @@ impl<W: Fn(usize, usize, usize, usize) -> f32, const K: usize> Task for Pack<'_,
                 for pair in (0..pairs).step_by(LANES) {
                     let used = LANES.min(pairs - pair);
                     let mut lanes = [[[0.0f32; LANES]; K]; K];
-                    for (tap, lanes) in lanes.iter_mut().flatten().enumerate() {
-                        let tap = if w.turned { K * K - 1 - tap } else { tap };
-                        for (lane, to) in lanes.iter_mut().enumerate().take(used) {
-                            let (source, row) = ((pair + lane) / rows, (pair + lane) % rows);
-                            *to = (self.weight)(group, start + row, source, tap);
+                    for lane in 0..used {
+                        let (source, row) = ((pair + lane) / rows, (pair + lane) % rows);
+                        for (tap, lanes) in lanes.iter_mut().flatten().enumerate() {
+                            let tap = if w.turned { K * K - 1 - tap } else { tap };
+                            lanes[lane] = (self.weight)(group, start + row, source, tap);
                         }
                     }
                     let mut taps = [[simd.zero(); K]; K];

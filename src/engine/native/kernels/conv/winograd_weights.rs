@@ -21,6 +21,10 @@ const RUNS: usize = 2;
 /// a tile's pixels do not fall into the same cache sets.
 const PIXEL: usize = LANES * LANES + LANES;
 
+/// Pixels from the one that is transposed to the one that is prefetched. Not many: the same pixels of all planes fall into
+/// a few sets of the L2 cache when a plane is a power of two, and would soon drive each other out.
+const AHEAD: usize = 6;
+
 /// The weight gradient of a convolution that [`super::winograd::covers`].
 #[derive(Debug, Clone)]
 pub(super) struct WinogradWeights {
@@ -148,20 +152,14 @@ impl<const K: usize, const M: usize> Task for Run<'_, K, M> {
                 let tiles =
                     Pair::new(w.rectangle.height.min(grid.height - top), w.rectangle.width.min(grid.width - left));
                 let inner = tiles.area() * LANES;
-                // From this rectangle's pixels to the next one's, which are asked for meanwhile.
-                let ahead = |width: usize| {
-                    let next = ((corner + 1) / across * w.rectangle.height, (corner + 1) % across * w.rectangle.width);
-                    (((next.0 * width + next.1) as isize) - ((top * width + left) as isize)) * (M * LANES) as isize
-                };
-                let (ahead, gradient_ahead) = (ahead(s.input.width), ahead(output.width));
                 for (filter, channel) in self.wanted.clone().enumerate() {
                     let plane = &gradient[channel * target_plane..][..target_plane];
                     for tile in 0..tiles.area() {
                         let (y, x) = ((top + tile / tiles.width) * M, (left + tile % tiles.width) * M);
                         let tile = &mut dy[filter * inner + tile * LANES..];
                         gradient_tile::<S, M>(simd, plane, output, (y, x), tile, gradient_step);
-                        let next =
-                            plane.as_ptr().wrapping_offset(((y * output.width + x) * LANES) as isize + gradient_ahead);
+                        // The next channel's: soon enough to be still there.
+                        let next = plane.as_ptr().wrapping_add(target_plane + (y * output.width + x) * LANES);
                         for (i, j) in (0..M).flat_map(|i| (0..M).map(move |j| (i, j))) {
                             simd::prefetch(next.wrapping_add((i * output.width + j) * LANES));
                         }
@@ -173,7 +171,7 @@ impl<const K: usize, const M: usize> Task for Run<'_, K, M> {
                     let runs = RUNS.min((sources - first).div_ceil(LANES));
                     for run in 0..runs {
                         let planes = &planes[(first + run * LANES) * plane..];
-                        transpose_window(simd, planes, s.input, from, window, ahead, transposed);
+                        transpose_window(simd, planes, s.input, from, window, transposed);
                         for tile in 0..tiles.area() {
                             let (y, x_at) = (tile / tiles.width * M, tile % tiles.width * M);
                             for lane in 0..LANES {
@@ -266,7 +264,7 @@ fn gradient_tile<S: Simd, const M: usize>(
 }
 
 /// Transposes a window of (up to) LANES planes to `[pixel][image][channel]`, zero outside the planes and where there is
-/// no channel. What is `ahead` numbers further is prefetched.
+/// no channel.
 #[inline(always)]
 fn transpose_window<S: Simd>(
     simd: S,
@@ -274,7 +272,6 @@ fn transpose_window<S: Simd>(
     size: Pair,
     (top, left): (isize, isize),
     window: Pair,
-    ahead: isize,
     to: &mut [f32],
 ) {
     let plane = size.area() * LANES;
@@ -293,8 +290,14 @@ fn transpose_window<S: Simd>(
                 assert!(from.len() >= (LANES - 1) * plane + LANES && to.len() >= LANES * LANES);
                 // SAFETY: LANES rows of LANES numbers each way, by the assertion.
                 unsafe { simd.transpose(from.as_ptr(), plane, to.as_mut_ptr(), LANES) };
+                // At the end of a row, the start of the next; a window may be wider than the plane.
+                let down = ((column + AHEAD) / window.width).wrapping_mul(size.width.wrapping_sub(window.width));
                 for channel in 0..LANES {
-                    simd::prefetch(from.as_ptr().wrapping_add(channel * plane).wrapping_offset(ahead));
+                    simd::prefetch(
+                        from.as_ptr()
+                            .wrapping_add(down.wrapping_add(AHEAD).wrapping_mul(LANES))
+                            .wrapping_add(channel * plane),
+                    );
                 }
             } else {
                 for (image, to) in to.chunks_exact_mut(LANES).take(LANES).enumerate() {
