@@ -4,9 +4,13 @@ use super::compile::{self, Options};
 use super::output::Output;
 use crate::compile::Compilation;
 use crate::diagnostic::has_errors;
+use crate::engine::EngineError;
+use crate::engine::native::{self, NativeEngine, Purpose};
 use crate::graph::layer_graph::LayerGraph;
 use crate::graph::shape::Shaped;
 use crate::lower::print::Listing;
+use crate::lower::program::Program;
+use crate::train::runner::RunError;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +26,8 @@ enum Stage {
     Shapes,
     /// What the engines run.
     Program,
+    /// How the native engine runs it: steps and memory for training and evaluation.
+    Plan,
 }
 
 /// Arguments of `netc dump`.
@@ -35,6 +41,9 @@ pub struct DumpArgs {
     /// Print the program as JSON.
     #[arg(long)]
     json: bool,
+    /// Images a batch, for the memory of `--stage plan`.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: u32,
     #[command(flatten)]
     options: Options,
 }
@@ -50,6 +59,15 @@ pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
         Stage::Program if args.json => {
             compilation.program.as_ref().inspect(|program| output.json(program)).map(|_| String::new())
         }
+        Stage::Plan => {
+            match compilation.program.clone().map(|program| plan(program, args.batch as usize)).transpose() {
+                Ok(text) => text,
+                Err(error) => {
+                    output.diagnostics(&[RunError::from(error).into()], &compilation.sources);
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
         Stage::Program => compilation.program.as_ref().map(|program| Listing(program).to_string()),
     };
     match text {
@@ -57,6 +75,12 @@ pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
         _ => {}
     }
     if has_errors(&compilation.diagnostics) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn plan(program: Program, images: usize) -> Result<String, EngineError> {
+    let engine = NativeEngine::new(program, native::Options::default())?;
+    let part = |purpose| engine.describe(purpose, images);
+    Ok(format!("training\n{}\n\nevaluation\n{}", part(Purpose::Train), part(Purpose::Evaluate)))
 }
 
 fn layers(graph: &LayerGraph, compilation: &Compilation) -> String {
