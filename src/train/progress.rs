@@ -108,7 +108,7 @@ pub fn epoch_line(report: &EpochReport) -> String {
         |name: &str, score: &Score| format!("{name} loss {:.4} accuracy {}", score.loss, percent(score.accuracy));
     let held_out = report.held_out.map(|held_out| score("held-out", &held_out) + "  ").unwrap_or_default();
     format!(
-        "epoch {}  step {}/{}  lr {}  {}  {held_out}{}  {:.0} img/s  {}",
+        "epoch {}  step {}/{}  lr {}  {}  {held_out}{}  {:.0} img/s  {}, {:.0} % of it waiting for input",
         report.epoch,
         report.step,
         report.total_steps,
@@ -117,6 +117,7 @@ pub fn epoch_line(report: &EpochReport) -> String {
         score("test", &report.test),
         report.images_per_second,
         duration(report.seconds),
+        100.0 * report.waited / report.seconds.max(1e-9),
     )
 }
 
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(
             epoch_line(&report(1, 0.6432, None)),
             "epoch 1  step 391/782  lr 0.01  train loss 1.2500 accuracy 50.00 %  test loss 1.2500 accuracy 64.32 %  \
-             16203 img/s  3.1 s"
+             16203 img/s  3.1 s, 0 % of it waiting for input"
         );
         assert!(epoch_line(&report(1, 0.6, Some(0.61))).contains("held-out loss 1.2500 accuracy 61.00 %"));
     }
