@@ -1,7 +1,7 @@
 """Runs PyTorch and netc in turn on the same cores and prints their ratios.
 
-    cargo bench --bench native --no-run
-    python benches/compare.py --netc target/release/deps/native-… --python PYTHON_WITH_TORCH [NET …]
+    cargo build --release
+    python benches/compare.py --python PYTHON_WITH_TORCH [NET …]
 
 Each round runs netc, then every mode of PyTorch, net by net; of each the best round counts, so that other work on the
 machine disturbs both alike. With --json FILE the table is also written as JSON.
@@ -29,7 +29,7 @@ def run(command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("nets", nargs="*", default=["lenet5", "cifarnet", "resnet20", "resnet56"])
-    parser.add_argument("--netc", required=True, help="a program that takes NET --batch N --threads N --seconds S --json")
+    parser.add_argument("--netc", default=os.path.join(HERE, "..", "target", "release", "netc"))
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch")
     parser.add_argument("--modes", default="eager,cl,compile_cl")
     parser.add_argument("--batch", type=int, default=128)
@@ -46,8 +46,9 @@ def main():
     for net in args.nets:
         best = {}
         for _ in range(args.rounds):
-            commands = [("netc", args.netc.split() + [
-                net, "--batch", str(args.batch), "--threads", threads, "--seconds", seconds, "--json"])]
+            spec = os.path.join(HERE, "..", "specs", net + ".net")
+            commands = [("netc", [
+                args.netc, "bench", spec, "--batch", str(args.batch), "--threads", threads, "--seconds", seconds, "--json"])]
             commands += [(mode, [
                 args.python, os.path.join(HERE, "pytorch.py"), net, str(args.batch), mode, seconds, threads,
             ]) for mode in args.modes.split(",")]

@@ -44,7 +44,7 @@ fn steady_steps_allocate_nothing() {
         let decay = vec![1e-4; program.parameters.len()];
         let batch = OwnedBatch::random(&program, len, 3);
         let state = random_state(&program, 2);
-        let mut engine = NativeEngine::new(program, Options { threads: Some(2), isa: None }).unwrap();
+        let mut engine = NativeEngine::new(program, Options { threads: Some(2), ..Options::default() }).unwrap();
         engine.load(&state).unwrap();
         let mut step = || {
             let update =

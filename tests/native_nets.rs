@@ -19,7 +19,8 @@ fn update(decay: &[f32]) -> Update<'_> {
 }
 
 fn native(program: &Program, threads: usize, isa: Isa) -> NativeEngine {
-    NativeEngine::new(program.clone(), Options { threads: Some(threads), isa: Some(isa) }).unwrap()
+    NativeEngine::new(program.clone(), Options { threads: Some(threads), isa: Some(isa), ..Options::default() })
+        .unwrap()
 }
 
 /// Largest difference of a set of tensors, as a share of the largest number of the set.

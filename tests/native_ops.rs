@@ -56,7 +56,7 @@ fn check(program: Program, len: usize, seed: u64) {
         let mut first: Option<(State, Vec<f32>)> = None;
         for threads in [1, 2, 3] {
             let what = |part: &str| format!("{part}, {isa}, {threads} threads, {len} images");
-            let options = Options { threads: Some(threads), isa: Some(isa) };
+            let options = Options { threads: Some(threads), isa: Some(isa), ..Options::default() };
             let mut native = NativeEngine::new(program.clone(), options).unwrap();
             native.load(&state).unwrap();
             for (mode, expected) in &expected {

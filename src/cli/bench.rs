@@ -1,8 +1,8 @@
 //! `netc bench`: how fast a net runs on this machine.
 
 use crate::engine::EngineError;
-use crate::engine::native::Options;
 use crate::engine::native::bench::{Effort, Report, measure};
+use crate::engine::native::{Convolution, Options};
 use crate::lower::program::Program;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ pub struct BenchArgs {
     /// Seconds for training and seconds for evaluation
     #[arg(long, default_value_t = 4.0)]
     pub seconds: f64,
+    /// How convolutions are computed
+    #[arg(long, value_enum, default_value_t)]
+    pub convolution: Convolution,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -35,7 +38,7 @@ fn positive(text: &str) -> Result<usize, String> {
 /// # Errors
 /// What stops the engine.
 pub fn run(program: &Program, args: &BenchArgs) -> Result<String, EngineError> {
-    let options = Options { threads: args.threads, isa: None };
+    let options = Options { threads: args.threads, isa: None, convolution: args.convolution };
     let effort = Effort { time: Duration::try_from_secs_f64(args.seconds).unwrap_or_default() };
     let report = measure(program, args.batch, options, effort)?;
     Ok(if args.json { json(&report) } else { report.to_string() })

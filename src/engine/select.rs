@@ -1,6 +1,6 @@
 //! Which engine runs a program.
 
-use super::native::{self, NativeEngine};
+use super::native::{self, Convolution, NativeEngine};
 use super::tensor::TensorEngine;
 use super::{Engine, EngineError};
 use crate::diagnostic::{Code, Diagnostic};
@@ -38,6 +38,9 @@ pub struct Selection {
     /// Threads of the native engine; all cores if not given. The result is the same for any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// How the native engine computes convolutions
+    #[arg(long, value_enum, default_value_t)]
+    pub convolution: Convolution,
 }
 
 /// An engine for `program` as selected.
@@ -48,7 +51,8 @@ pub struct Selection {
 pub fn engine(selection: Selection, program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
     match (selection.device, selection.engine) {
         (Device::Cpu, CpuEngine::Native) => {
-            let options = native::Options { threads: selection.threads.map(usize::from), ..native::Options::default() };
+            let threads = selection.threads.map(usize::from);
+            let options = native::Options { threads, isa: None, convolution: selection.convolution };
             Ok(Box::new(NativeEngine::new(program, options).map_err(|error| failed(&error))?))
         }
         (Device::Cpu, CpuEngine::Tensor) => Ok(Box::new(TensorEngine::cpu(program).map_err(|error| failed(&error))?)),

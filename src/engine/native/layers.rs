@@ -1,5 +1,6 @@
 //! What the steps look up: layers with weights, their kernels and what is kept of them between steps.
 
+use super::Convolution;
 use super::kernels::buffer::Buffer;
 use super::kernels::conv::{Conv, ConvShape};
 use super::kernels::isa::Isa;
@@ -99,7 +100,7 @@ impl Layers {
     ///
     /// # Errors
     /// [`EngineError::Program`] for sizes that the program's own checks should have refused.
-    pub fn new(program: &Program, isa: Isa) -> Result<Layers, EngineError> {
+    pub fn new(program: &Program, isa: Isa, convolution: Convolution) -> Result<Layers, EngineError> {
         let mut layers = Layers::default();
         for op in &program.ops {
             let input = op.inputs.first().map(|&input| program.shape(input));
@@ -118,7 +119,11 @@ impl Layers {
                         dilation,
                         groups,
                     };
-                    let kernel = Conv::new(shape, isa).map_err(|error| super::broken(&op.name, &error.to_string()))?;
+                    let kernel = match convolution {
+                        Convolution::Fastest => Conv::new(shape, isa),
+                        Convolution::Direct => Conv::direct(shape, isa),
+                    };
+                    let kernel = kernel.map_err(|error| super::broken(&op.name, &error.to_string()))?;
                     layers.convs.push(ConvLayer {
                         weight: weight.0,
                         bias: bias.map(|bias| bias.0),

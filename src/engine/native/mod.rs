@@ -35,6 +35,16 @@ use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// How convolutions are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Convolution {
+    /// By whichever algorithm is faster, Winograd's among them
+    #[default]
+    Fastest,
+    /// By plain sums of products: slower, and nearer to what other frameworks compute
+    Direct,
+}
+
 /// What a user may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -42,6 +52,8 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Instruction set; the best there is, or what `NETC_ISA` says, if none is given.
     pub isa: Option<Isa>,
+    /// How convolutions are computed.
+    pub convolution: Convolution,
 }
 
 /// Runs one program on the CPU.
@@ -112,7 +124,7 @@ impl NativeEngine {
         let available = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = options.threads.unwrap_or_else(available).max(1);
         crate::engine::verify::verify(&program)?;
-        let mut layers = Layers::new(&program, isa)?;
+        let mut layers = Layers::new(&program, isa, options.convolution)?;
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);
         let evaluate = Plan::new(compile::compile(&program, &layers, Purpose::Evaluate)?);

@@ -148,20 +148,28 @@ impl Conv {
         Ok(Conv { shape, isa, forward, backward, weights: WeightAlgorithm::choose(&shape, isa) })
     }
 
+    /// Plain sums of products in every direction. Slower, and rounded less than Winograd's.
+    ///
+    /// # Errors
+    /// As [`Conv::new`].
+    pub fn direct(shape: ConvShape, isa: Isa) -> Result<Conv, ConvShapeError> {
+        shape.validate()?;
+        let forward = Algorithm::Direct(Direct::forward(&shape, isa));
+        let backward = Algorithm::Direct(Direct::backward(&shape, isa));
+        Ok(Conv { shape, isa, forward, backward, weights: WeightAlgorithm::Direct(Direct::forward(&shape, isa)) })
+    }
+
     /// Winograd wherever it exists, or nowhere: for tests, whose shapes are too small for it to be chosen.
     #[cfg(test)]
     fn forced(shape: ConvShape, isa: Isa, winograd: bool) -> Result<Conv, ConvShapeError> {
+        if !winograd || !winograd::covers(&shape) {
+            return Conv::direct(shape, isa);
+        }
         shape.validate()?;
-        Ok(if winograd && winograd::covers(&shape) {
-            let forward = Algorithm::Winograd(Winograd::forward(&shape, isa));
-            let backward = Algorithm::Winograd(Winograd::backward(&shape, isa));
-            let weights = WeightAlgorithm::Winograd(WinogradWeights::new(&shape, isa));
-            Conv { shape, isa, forward, backward, weights }
-        } else {
-            let forward = Algorithm::Direct(Direct::forward(&shape, isa));
-            let backward = Algorithm::Direct(Direct::backward(&shape, isa));
-            Conv { shape, isa, forward, backward, weights: WeightAlgorithm::Direct(Direct::forward(&shape, isa)) }
-        })
+        let forward = Algorithm::Winograd(Winograd::forward(&shape, isa));
+        let backward = Algorithm::Winograd(Winograd::backward(&shape, isa));
+        let weights = WeightAlgorithm::Winograd(WinogradWeights::new(&shape, isa));
+        Ok(Conv { shape, isa, forward, backward, weights })
     }
 
     /// The sizes.
