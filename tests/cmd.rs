@@ -5,7 +5,9 @@
 #[test]
 fn commands_print_what_their_files_show() {
     // What an earlier run of the tests left.
-    let _ = std::fs::remove_dir_all("target/tmp/cmd-train");
+    for folder in ["target/tmp/cmd-train", "target/tmp/cmd-nan"] {
+        let _ = std::fs::remove_dir_all(folder);
+    }
     trycmd::TestCases::new()
         // Neither the data nor the processor of this machine may change what is printed.
         .env("NETC_DATA", "/nonexistent")
