@@ -20,9 +20,13 @@ impl Arena {
     /// # Errors
     /// [`EngineError::Device`] when there is not so much memory.
     pub fn new(len: usize) -> Result<Arena, EngineError> {
-        let full = |message: String| EngineError::Device { device: "cpu", message };
-        let mut storage = Storage::<f32>::try_alloc_len(&Cpu::default(), len + LANES)
-            .map_err(|error| full(format!("no {} bytes of memory: {error:?}", 4 * len)))?;
+        let full = || EngineError::Device {
+            device: "cpu",
+            message: format!("a batch of this size takes {} MiB, and there is not so much memory", len >> 18),
+        };
+        // dfdx aborts where it cannot allocate: what cannot be had is found out by asking for it first.
+        Vec::<f32>::new().try_reserve_exact(len + LANES).map_err(|_| full())?;
+        let mut storage = Storage::<f32>::try_alloc_len(&Cpu::default(), len + LANES).map_err(|_| full())?;
         pages::prefer_huge(storage.as_mut_ptr().cast(), 4 * storage.len());
         let start = storage.as_ptr().align_offset(64).min(LANES);
         Ok(Arena { storage, start, len })
@@ -47,5 +51,17 @@ impl Arena {
 impl std::fmt::Debug for Arena {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Arena({} numbers)", self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_had_is_an_error() {
+        // Half of a 64-bit address space.
+        assert!(matches!(Arena::new(1 << 61), Err(EngineError::Device { .. })));
+        assert_eq!(Arena::new(100).unwrap().numbers(), [0.0; 100]);
     }
 }
