@@ -7,6 +7,8 @@ pub mod check;
 pub mod compile;
 pub mod dump;
 pub mod eval;
+pub mod fmt;
+pub mod line_diff;
 pub mod output;
 pub mod summary;
 pub mod train;
@@ -61,6 +63,8 @@ enum Command {
     },
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
+    /// Write specs the one way they are written
+    Fmt(fmt::FmtArgs),
 }
 
 /// Parses the arguments and runs the command.
@@ -88,6 +92,7 @@ pub fn run() -> ExitCode {
             })
         }
         Command::Dump(args) => dump::run(args, &output),
+        Command::Fmt(args) => fmt::run(args, &output),
     }
 }
 
