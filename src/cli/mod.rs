@@ -6,6 +6,7 @@ pub mod check;
 pub mod compile;
 pub mod dump;
 pub mod eval;
+pub mod expand;
 pub mod fmt;
 pub mod line_diff;
 pub mod output;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
+    /// Print a spec with its blocks, repeats and conditions unrolled
+    Expand(expand::ExpandArgs),
     /// Write specs the one way they are written
     Fmt(fmt::FmtArgs),
 }
@@ -74,6 +77,7 @@ pub fn run() -> ExitCode {
             })
         }
         Command::Dump(args) => dump::run(args, &output),
+        Command::Expand(args) => expand::run(args, &output),
         Command::Fmt(args) => fmt::run(args, &output),
     }
 }

@@ -5,6 +5,7 @@ pub mod build;
 pub mod catalog;
 pub mod dims;
 pub mod expand;
+pub mod flat;
 pub mod foreign;
 pub mod layer;
 pub mod layer_graph;
