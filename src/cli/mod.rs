@@ -8,6 +8,7 @@ pub mod dump;
 pub mod eval;
 pub mod expand;
 pub mod fmt;
+pub mod layers;
 pub mod line_diff;
 pub mod output;
 pub mod summary;
@@ -55,6 +56,8 @@ enum Command {
     Dump(dump::DumpArgs),
     /// Print a spec with its blocks, repeats and conditions unrolled
     Expand(expand::ExpandArgs),
+    /// Tell what layers there are, with all their attributes
+    Layers(layers::LayersArgs),
     /// Write specs the one way they are written
     Fmt(fmt::FmtArgs),
 }
@@ -78,6 +81,7 @@ pub fn run() -> ExitCode {
         }
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),
+        Command::Layers(args) => layers::run(args, &output),
         Command::Fmt(args) => fmt::run(args, &output),
     }
 }

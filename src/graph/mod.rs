@@ -12,6 +12,7 @@ pub mod layer_graph;
 pub mod naming;
 pub mod origin;
 pub mod problem;
+pub mod receptive;
 pub mod resolve;
 pub mod shape;
 pub mod shape_problem;
