@@ -7,7 +7,9 @@ pub mod check;
 pub mod compile;
 pub mod dump;
 pub mod eval;
+pub mod expand;
 pub mod fmt;
+pub mod layers;
 pub mod line_diff;
 pub mod output;
 pub mod summary;
@@ -63,6 +65,10 @@ enum Command {
     },
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
+    /// Print a spec with its blocks, repeats and conditions unrolled
+    Expand(expand::ExpandArgs),
+    /// Tell what layers there are, with all their attributes
+    Layers(layers::LayersArgs),
     /// Write specs the one way they are written
     Fmt(fmt::FmtArgs),
 }
@@ -92,6 +98,8 @@ pub fn run() -> ExitCode {
             })
         }
         Command::Dump(args) => dump::run(args, &output),
+        Command::Expand(args) => expand::run(args, &output),
+        Command::Layers(args) => layers::run(args, &output),
         Command::Fmt(args) => fmt::run(args, &output),
     }
 }
