@@ -2,6 +2,7 @@
 
 use crate::check::{self, Checked, Target, unused_names};
 use crate::diagnostic::{Diagnostic, has_errors, tidy};
+use crate::graph::conventions::Conventions;
 use crate::graph::expand::expand;
 use crate::graph::layer_graph::LayerGraph;
 use crate::graph::resolve::resolve;
@@ -22,6 +23,10 @@ pub struct Options {
     pub target: Option<Target>,
     /// What lowering fills in.
     pub defaults: Defaults,
+    /// What graph building fills in.
+    pub conventions: Conventions,
+    /// Leaves every `expect` unproved: for looking at what a spec is under conventions that it was not written for.
+    pub no_expectations: bool,
 }
 
 /// What the stages made, as far as they came.
@@ -75,7 +80,10 @@ impl Compilation {
         let (sources, diagnostics) = (&self.sources, &mut self.diagnostics);
         let spec = self.spec.as_ref()?;
         let definitions = resolve(spec, diagnostics)?;
-        let graph = expand(&definitions, &options.net_parameters, sources, diagnostics)?;
+        let mut graph = expand(&definitions, &options.net_parameters, &options.conventions, sources, diagnostics)?;
+        if options.no_expectations {
+            graph.expected.clear();
+        }
         // Only now: a name that nothing reads is often a misspelt one, which was told.
         unused_names::check(spec, &definitions, diagnostics);
         self.graph = Some(graph.clone());

@@ -42,7 +42,7 @@ fn engines(program: &Program) -> Vec<(&'static str, Box<dyn Engine>)> {
 
 /// ResNet-20 as a user gets it: from its spec, with the starting weights of its recipe.
 fn resnet20() -> Program {
-    let defaults = Defaults { init: InitRule::HeNormal, ..Defaults::default() };
+    let defaults = Defaults { init: InitRule::HeNormal.into(), ..Defaults::default() };
     compile(Path::new("specs/resnet20.net"), &compile::Options { defaults, ..compile::Options::default() })
         .program
         .unwrap()

@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod build;
 pub mod catalog;
+pub mod conventions;
 pub mod dims;
 pub mod expand;
 pub mod flat;

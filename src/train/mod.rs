@@ -1,13 +1,15 @@
 //! Training and evaluation of any program on any engine.
 //!
 //! ```text
-//! YAML --yaml, set--> Source --section, values, recipe_text--> Recipe --schedule, input--> runner --report--> record, progress
+//! YAML --yaml, set, profile--> Source --section, values, recipe_text--> Recipe --schedule, input--> runner --report--> record, progress
 //! ```
 
 pub mod folder;
 pub mod input;
 #[cfg(test)]
 pub mod mock;
+pub mod origin;
+pub mod profile;
 pub mod progress;
 pub mod recipe;
 mod recipe_text;

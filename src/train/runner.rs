@@ -143,9 +143,10 @@ pub fn train(
         // The loader has no end.
         let Some(loaded) = loader.next() else { break };
         let rate = recipe.schedule.rate(optimizer.learning_rate, step, clock);
+        let before = recipe.schedule.rate(optimizer.learning_rate, step.saturating_sub(1), clock);
         let update = Update {
             rate: rate as f32,
-            momentum: optimizer.momentum as f32,
+            momentum: optimizer.momentum_at(before, rate) as f32,
             nesterov: optimizer.nesterov,
             decay_form: optimizer.decay_form,
             decay: &decay,
