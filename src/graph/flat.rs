@@ -4,7 +4,7 @@
 //! reads as the same network: the same operations on the same shapes, with `stage2.0.conv1` called `stage2_0_conv1`.
 
 use super::dims::Pair;
-use super::layer::{Layer, Rounding, Window, ZeroChannels};
+use super::layer::{Layer, Rounding, Squares, Window, ZeroChannels};
 use super::layer_graph::{Expected, Fact, LayerGraph, Node};
 use super::origin::{FrameId, FrameKind};
 use super::shape::Shaped;
@@ -131,8 +131,10 @@ fn words(shaped: &Shaped, index: NodeIndex, node: &Node) -> String {
             window_words(shaped, index, window, window.kernel, &mut words);
             words.extend((*divisor == Divisor::ImageOnly).then(|| "divisor image".to_string()));
         }
-        Layer::Lrn { size, alpha, beta, k } => {
-            words.push(format!("{size} alpha {} beta {} k {}", number(*alpha), number(*beta), number(*k)));
+        Layer::Lrn { size, alpha, beta, k, squares } => {
+            let squares = if *squares == Squares::Sum { "sum" } else { "mean" };
+            let (alpha, beta, k) = (number(*alpha), number(*beta), number(*k));
+            words.push(format!("{size} alpha {alpha} beta {beta} k {k} squares {squares}"));
         }
         Layer::Dropout { rate } => words.push(number(*rate)),
         Layer::Subsample { stride } => words.push(extent(*stride)),
