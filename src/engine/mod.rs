@@ -87,10 +87,21 @@ pub struct Update<'a> {
     pub decay: &'a [f32],
 }
 
+/// The loss of one image as [`Metrics`] sum it: rounded to a multiple of 2⁻²⁴ (6·10⁻⁸).
+///
+/// Sums of such numbers are exact in `f64` up to 2²⁹, so that it makes no difference how often metrics are read, how
+/// images are grouped, or whether a run was interrupted in between.
+#[inline(always)]
+pub fn summable(loss: f64) -> f64 {
+    // Adding 1.5·2²⁸ leaves 24 bits behind the point.
+    const SHIFT: f64 = 1.5 * (1u64 << 28) as f64;
+    (loss + SHIFT) - SHIFT
+}
+
 /// What was seen since the last reading.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Metrics {
-    /// Sum over the images of the loss.
+    /// Sum over the images of the loss, each as [`summable`] gives it.
     pub loss_sum: f64,
     /// Images whose largest logit is that of their label.
     pub correct: u64,
@@ -224,6 +235,13 @@ pub trait Engine {
     /// # Errors
     /// As for [`Engine::train_step`].
     fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError>;
+
+    /// What each batch norm normalises a batch with in [`Mode::Train`]: the mean, or the biased variance, of a batch for
+    /// each of [`Program::statistics`]; weights, statistics and metrics stay as they are.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError>;
 
     /// The gradient of the mean loss of a batch (in [`Mode::Train`], without decay) for each parameter, in the
     /// program's order; weights, statistics and metrics stay as they are. For tests and for looking at a net.

@@ -446,6 +446,16 @@ impl Engine for NativeEngine {
         Ok(logits)
     }
 
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.run_train(batch, true, false)?;
+        let mut moments = vec![Vec::new(); self.statistics.len()];
+        for norm in &self.layers.norms {
+            moments[norm.mean].clone_from(&norm.coefficients.mean);
+            moments[norm.variance].clone_from(&norm.coefficients.variance);
+        }
+        Ok(moments)
+    }
+
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
         self.run_train(batch, false, false)?;
         Ok(self.gradients.clone())

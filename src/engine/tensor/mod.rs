@@ -232,6 +232,21 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
         Ok(transposed(&logits.as_vec(), classes, images))
     }
 
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        let outcome = self.run(batch, Mode::Train, NoneTape)?;
+        let mut moments = vec![Vec::new(); self.statistics.len()];
+        for (op, of_batch) in outcome.moments {
+            if let Some(OpKind::BatchNorm { mean, variance, .. }) = self.program.ops.get(op).map(|op| &op.kind) {
+                for (statistic, values) in [(mean, of_batch.mean), (variance, of_batch.variance)] {
+                    if let Some(found) = moments.get_mut(statistic.0) {
+                        *found = values.as_vec();
+                    }
+                }
+            }
+        }
+        Ok(moments)
+    }
+
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
         let (gradients, _, _) = self.differentiate(batch)?;
         Ok(gradients.iter().map(Tensor::as_vec).collect())

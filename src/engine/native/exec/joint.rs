@@ -146,6 +146,7 @@ pub(crate) fn set_coefficients(
     let inverse = 1.0 / (variance + f64::from(norm.epsilon)).sqrt();
     let coefficients = &mut norm.coefficients;
     coefficients.mean[channel] = mean as f32;
+    coefficients.variance[channel] = variance as f32;
     coefficients.inverse_deviation[channel] = inverse as f32;
     coefficients.factor[channel] = (f64::from(parameters[norm.scale][channel]) * inverse) as f32;
     coefficients.shift[channel] = parameters[norm.shift][channel];

@@ -3,6 +3,7 @@
 use super::LANES;
 use super::multiversion::multiversion;
 use super::pointwise::exp;
+use crate::engine::summable;
 
 /// What a block adds to the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -37,7 +38,7 @@ multiversion! {
         let mut total = BlockLoss::default();
         for (lane, &label) in labels.iter().enumerate().take(LANES) {
             let own = logits.get(label as usize).map_or(f32::NAN, |row| row[lane]);
-            total.loss += f64::from(sum[lane]).ln() + (f64::from(largest[lane]) - f64::from(own));
+            total.loss += summable(f64::from(sum[lane]).ln() + (f64::from(largest[lane]) - f64::from(own)));
             total.correct += u64::from(best[lane] == label && !largest[lane].is_nan());
         }
         let share: [f32; LANES] =

@@ -11,6 +11,8 @@ use super::multiversion::multiversion;
 pub struct NormCoefficients {
     /// Mean of x.
     pub mean: Vec<f32>,
+    /// Biased variance of x.
+    pub variance: Vec<f32>,
     /// scale/√(variance + epsilon)
     pub factor: Vec<f32>,
     /// shift
@@ -29,6 +31,7 @@ impl NormCoefficients {
         let zeros = || vec![0.0; channels];
         NormCoefficients {
             mean: zeros(),
+            variance: zeros(),
             factor: zeros(),
             shift: zeros(),
             inverse_deviation: zeros(),
