@@ -6,9 +6,11 @@
 
 pub mod folder;
 pub mod input;
+pub mod interval;
 #[cfg(test)]
 pub mod mock;
 pub mod origin;
+pub mod population;
 pub mod profile;
 pub mod progress;
 pub mod recipe;

@@ -192,14 +192,14 @@ mod tests {
     fn recipe_and_set_win_over_the_profile() {
         let text = "profile: keras\nbatch_norm: {decay: 0.9}\ninit: he-normal\n";
         let (recipe, origins) = resolve(text, &["optimizer.decay_factor=1"]);
-        assert_eq!((recipe.batch_norm.decay, recipe.batch_norm.epsilon), (0.9, 1e-3));
+        assert_eq!((recipe.batch_norm.defaults.decay, recipe.batch_norm.defaults.epsilon), (0.9, 1e-3));
         assert_eq!(recipe.init, crate::lower::defaults::InitRule::HeNormal.into());
         assert_eq!((recipe.optimizer.decay_factor, recipe.optimizer.momentum_form), (1.0, MomentumForm::Sutskever));
         assert!(matches!(origins[0], Origin::Recipe(_)) && matches!(origins[3], Origin::Recipe(_)), "{origins:?}");
         assert_eq!(origins[2], Origin::Profile("keras".into()));
         assert_eq!(origins[7], Origin::Set("optimizer.decay_factor=1".into()));
         // The command line may name another profile, or none.
-        assert_eq!(resolve(text, &["profile=torch"]).0.batch_norm.epsilon, 1e-5);
+        assert_eq!(resolve(text, &["profile=torch"]).0.batch_norm.defaults.epsilon, 1e-5);
         assert_eq!(resolve(text, &["profile=none"]).1[2], Origin::BuiltIn);
     }
 
@@ -242,7 +242,7 @@ mod tests {
         let profile = serde_json::Value::from(file.to_str().unwrap());
         std::fs::write(&file, "batch_norm: {epsilon: 1e-4}\n").unwrap();
         let (recipe, origins) = resolve(&format!("profile: {profile}"), &[]);
-        assert_eq!((recipe.batch_norm.epsilon, recipe.profile), (1e-4, None));
+        assert_eq!((recipe.batch_norm.defaults.epsilon, recipe.profile), (1e-4, None));
         assert!(matches!(&origins[2], Origin::Profile(name) if name.ends_with("mine.yaml")));
         std::fs::write(&file, "batch_norm: {epsilon: -1}\n").unwrap();
         let (code, place, ..) = told(&format!("profile: {profile}"));

@@ -1,6 +1,8 @@
 //! How a network is trained: the YAML recipe. `docs/recipes.md` has every key with its meaning, default and source.
 
+use super::interval::Interval;
 use super::origin::Origins;
+use super::population::PopulationVariance;
 use super::schedule::Schedule;
 use crate::engine::DecayForm;
 use crate::graph::conventions::Conventions;
@@ -35,14 +37,16 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Rule for starting weights.
     pub init: InitRules,
-    /// Batch norm where the spec does not say.
-    pub batch_norm: NormDefaults,
+    /// Batch norm: what the spec does not say, and what it is evaluated with.
+    pub batch_norm: BatchNorm,
     /// Pools where the spec does not say.
     pub pooling: Pooling,
     /// Local response norm where the spec does not say.
     pub lrn: Lrn,
     /// What every random draw of the run depends on.
     pub seed: u64,
+    /// How often the run keeps what it needs to go on.
+    pub checkpoint: Checkpoint,
 }
 
 impl Default for Recipe {
@@ -60,10 +64,11 @@ impl Default for Recipe {
             optimizer: Optimizer::default(),
             schedule: Schedule::Constant,
             init,
-            batch_norm: norm,
+            batch_norm: BatchNorm { defaults: norm, ..BatchNorm::default() },
             pooling: Pooling { rounding: conventions.rounding, divisor: conventions.divisor },
             lrn: Lrn { squares: conventions.squares },
             seed: 0,
+            checkpoint: Checkpoint::default(),
         }
     }
 }
@@ -71,7 +76,7 @@ impl Default for Recipe {
 impl Recipe {
     /// What lowering fills in under this recipe.
     pub fn defaults(&self) -> Defaults {
-        Defaults { init: self.init, norm: self.batch_norm }
+        Defaults { init: self.init, norm: self.batch_norm.defaults }
     }
 
     /// What graph building fills in under this recipe.
@@ -101,6 +106,47 @@ pub struct Resolved {
     pub recipe: Recipe,
     /// Where each was said.
     pub origins: Origins,
+}
+
+/// Batch norm.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct BatchNorm {
+    /// Where the spec does not say.
+    #[serde(flatten)]
+    pub defaults: NormDefaults,
+    /// What a network is evaluated with.
+    pub statistics: Statistics,
+    /// How the variances of batches become the population's.
+    pub population_variance: PopulationVariance,
+    /// Training images that the population's statistics are taken over; all where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub population_images: Option<usize>,
+}
+
+/// What batch norm is evaluated with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Statistics {
+    /// The running averages of training.
+    #[default]
+    Moving,
+    /// True averages over the training images, taken anew before each evaluation: [`super::population`].
+    Population,
+}
+
+/// How often a run keeps what it needs to go on, and how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Checkpoint {
+    /// How often.
+    pub every: Interval,
+    /// The last so many are kept.
+    pub keep: usize,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Checkpoint { every: Interval::Epochs(1), keep: 2 }
+    }
 }
 
 /// Pools where the spec does not say.

@@ -1,10 +1,12 @@
 //! From YAML, and `--set`s over it, to a [`Recipe`].
 
+use super::interval::Interval;
 use super::origin::{Origin, Origins, Written};
+use super::population::PopulationVariance;
 use super::profile;
 use super::recipe::{
-    Augment, Group, Length, Lrn, MomentumForm, Normalize, Optimizer, OptimizerKind, PadValue, Pooling, Recipe, Resolve,
-    Resolved,
+    Augment, BatchNorm, Checkpoint, Group, Length, Lrn, MomentumForm, Normalize, Optimizer, OptimizerKind, PadValue,
+    Pooling, Recipe, Resolve, Resolved, Statistics,
 };
 use super::schedule::{Moment, MomentError, Schedule};
 use super::section::{Problem, Section, Source};
@@ -128,6 +130,7 @@ fn interpret(source: &Source) -> Recipe {
         pooling: pooling(root.section("pooling"), default.pooling),
         lrn: lrn(root.section("lrn"), default.lrn),
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
+        checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };
     root.finish();
     recipe
@@ -139,7 +142,9 @@ pub(super) fn profile(source: &Source) {
     let mut root = source.root();
     root.read("name", |value| value.as_str().map(drop).ok_or_else(|| Problem::expected("a text", value)));
     init(&mut root, default.init);
-    batch_norm(root.section("batch_norm"), default.batch_norm);
+    let mut norm = root.section("batch_norm");
+    norm_defaults(&mut norm, default.batch_norm.defaults);
+    norm.finish();
     pooling(root.section("pooling"), default.pooling);
     lrn(root.section("lrn"), default.lrn);
     let mut optimizer = root.section("optimizer");
@@ -375,7 +380,8 @@ fn moment(value: &Value) -> Result<Moment, Problem> {
     if moment.is_zero() { Err(Problem::senseless(format!("`{written}` is where the run starts"))) } else { Ok(moment) }
 }
 
-fn batch_norm(mut section: Section<'_>, default: NormDefaults) -> NormDefaults {
+/// What a spec may leave open.
+fn norm_defaults(section: &mut Section<'_>, default: NormDefaults) -> NormDefaults {
     let estimates = [("unbiased", VarianceEstimate::Unbiased), ("biased", VarianceEstimate::Biased)];
     let mut norm = NormDefaults {
         epsilon: section.read("epsilon", positive).map_or(default.epsilon, |number| number as f32),
@@ -402,8 +408,43 @@ fn batch_norm(mut section: Section<'_>, default: NormDefaults) -> NormDefaults {
         };
         section.report("momentum", Problem { code: Code::RecipeSyntax, message: message.into(), help: Some(help) });
     }
+    norm
+}
+
+fn batch_norm(mut section: Section<'_>, default: BatchNorm) -> BatchNorm {
+    let statistics = [("moving", Statistics::Moving), ("population", Statistics::Population)];
+    let variances = [("mean", PopulationVariance::Mean), ("pooled", PopulationVariance::Pooled)];
+    let norm = BatchNorm {
+        defaults: norm_defaults(&mut section, default.defaults),
+        statistics: section.read("statistics", |value| word(value, &statistics)).unwrap_or(default.statistics),
+        population_variance: section
+            .read("population_variance", |value| word(value, &variances))
+            .unwrap_or(default.population_variance),
+        population_images: section.read("population_images", count).or(default.population_images),
+    };
     section.finish();
     norm
+}
+
+fn checkpoint(mut section: Section<'_>, default: Checkpoint) -> Checkpoint {
+    let checkpoint = Checkpoint {
+        every: section.read("every", interval).unwrap_or(default.every),
+        keep: section.read("keep", count).unwrap_or(default.keep),
+    };
+    section.finish();
+    checkpoint
+}
+
+fn interval(value: &Value) -> Result<Interval, Problem> {
+    let written = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(Problem::expected("how often, such as `10 minutes`", value)),
+    };
+    written.parse().map_err(|error: MomentError| {
+        Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None }
+            .help("write such as `500 steps`, `1 epoch` or `10 minutes`")
+    })
 }
 
 #[cfg(test)]

@@ -37,10 +37,11 @@ optimizer:
   decay_except: [bias, norm]
 schedule: {kind: multistep, at: [32_000 steps, 40 epochs, 75 %], factor: 0.5}
 init: {conv: he-normal, linear: torch}
-batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased}
+batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, statistics: population, population_variance: pooled, population_images: 10_000}
 pooling: {rounding: ceil, divisor: image}
 lrn: {squares: sum}
 seed: 7
+checkpoint: {every: 10 minutes, keep: 5}
 ";
     let expected = Recipe {
         profile: None,
@@ -66,10 +67,16 @@ seed: 7
             factor: 0.5,
         },
         init: InitRules { conv: InitRule::HeNormal, linear: InitRule::Torch },
-        batch_norm: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
+        batch_norm: BatchNorm {
+            defaults: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
+            statistics: Statistics::Population,
+            population_variance: PopulationVariance::Pooled,
+            population_images: Some(10_000),
+        },
         pooling: Pooling { rounding: Rounding::Ceil, divisor: Divisor::ImageOnly },
         lrn: Lrn { squares: Squares::Sum },
         seed: 7,
+        checkpoint: Checkpoint { every: Interval::Minutes(10.0), keep: 5 },
     };
     let recipe = read(text, &[]).0.unwrap();
     assert_eq!(recipe, expected);
