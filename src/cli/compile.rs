@@ -9,6 +9,7 @@ use crate::graph::summary::{Summary, summarize};
 use crate::lower::program::Program;
 use crate::syntax::load;
 use crate::syntax::span::SourceMap;
+use crate::train::origin::Origins;
 use crate::train::recipe::{Recipe, Resolve, Resolved};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,10 @@ pub struct Compiled {
     pub summary: Summary,
     /// How it is trained.
     pub recipe: Recipe,
+    /// Who said each of its values.
+    pub origins: Origins,
+    /// The spec with everything unrolled.
+    pub expanded: String,
     /// Where the recipe stands; none when the spec names none and none was given.
     pub recipe_path: Option<PathBuf>,
     /// Every text that was read.
@@ -88,12 +93,13 @@ pub struct Failure {
 /// Every mistake in spec and recipe.
 pub fn compile(spec: &Path, request: &Request<'_>) -> Result<Compiled, Box<Failure>> {
     let (compilation, resolved, recipe_path) = stages(spec, request);
-    let recipe = resolved.map(|resolved| resolved.recipe);
+    let expanded = super::expand::text(spec, request.parameters, &compilation).unwrap_or_default();
     let Compilation { sources, diagnostics, shaped, program, .. } = compilation;
-    match (program, recipe, shaped) {
-        (Some(program), Some(recipe), Some(shaped)) if !has_errors(&diagnostics) => {
+    match (program, resolved, shaped) {
+        (Some(program), Some(Resolved { recipe, origins }), Some(shaped)) if !has_errors(&diagnostics) => {
             let summary = summarize(&shaped);
-            Ok(Compiled { program, summary, recipe, recipe_path, sources, warnings: diagnostics })
+            let warnings = diagnostics;
+            Ok(Compiled { program, summary, recipe, origins, expanded, recipe_path, sources, warnings })
         }
         _ => Err(Box::new(Failure { sources, diagnostics })),
     }

@@ -82,7 +82,7 @@ pub fn run() -> ExitCode {
         Command::Summary(args) => summary::run(args, &output),
         Command::Train { options, args } => {
             with_program(&args.spec, &options.request(args.sets()), &output, |compiled| {
-                train::train(compiled.program, &compiled.recipe, &compiled.sources, args)
+                train::train(compiled, args, &options.parameters)
             })
         }
         Command::Eval { options, args } => {

@@ -9,6 +9,7 @@ pub mod tensor;
 pub mod verify;
 
 use crate::lower::program::Program;
+use serde::{Deserialize, Serialize};
 
 /// A batch of images, N×C×H×W, already normalised and augmented.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +100,7 @@ pub fn summable(loss: f64) -> f64 {
 }
 
 /// What was seen since the last reading.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Metrics {
     /// Sum over the images of the loss, each as [`summable`] gives it.
     pub loss_sum: f64,
@@ -171,6 +172,27 @@ fn check_lengths<'a>(
     Ok(())
 }
 
+/// What decides, beside the program and its inputs, on the last bits of a result. Threads do not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arithmetic {
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// `native` or `tensor`.
+    pub engine: String,
+    /// Vector instructions, where the engine chooses them.
+    pub instructions: Option<String>,
+    /// How convolutions are computed, where there is a choice.
+    pub convolution: Option<String>,
+}
+
+impl std::fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the {} engine on {}", self.engine, self.device)?;
+        self.instructions.iter().try_for_each(|set| write!(f, " with {set}"))?;
+        self.convolution.iter().try_for_each(|how| write!(f, ", {how} convolutions"))
+    }
+}
+
 /// What can go wrong while a program runs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -199,6 +221,9 @@ pub enum EngineError {
 pub trait Engine {
     /// The program it runs.
     fn program(&self) -> &Program;
+
+    /// What decides on the last bits of its results.
+    fn arithmetic(&self) -> Arithmetic;
 
     /// Replaces weights, velocities and statistics.
     ///

@@ -1,6 +1,6 @@
 //! An engine for tests that want nothing of an engine but the trait: one linear layer, gradients by hand.
 
-use crate::engine::{Batch, DecayForm, Engine, EngineError, Metrics, Mode, State, Update, summable};
+use crate::engine::{Arithmetic, Batch, DecayForm, Engine, EngineError, Metrics, Mode, State, Update, summable};
 use crate::graph::dims::Shape;
 use crate::lower::program::{Init, Loss, Op, OpKind, Parameter, ParameterId, Program, Role, Statistic, Value, ValueId};
 
@@ -32,7 +32,7 @@ pub fn program(input: Shape, classes: usize) -> Program {
             parameter("linear1.weight", vec![classes, features], Role::LinearWeight),
             parameter("linear1.bias", vec![classes], Role::Bias),
         ],
-        statistics: vec![Statistic { name: "bn1.running_mean".into(), channels: 3, initial: 0.0 }],
+        statistics: vec![Statistic { name: "bn1.running_mean".into(), channels: 3, initial: 1.0 }],
         ops: vec![op("flatten1", OpKind::Flatten, 0, 1), op("linear1", linear, 1, 2)],
         logits: ValueId(2),
         loss: Loss::SoftmaxCrossEntropy,
@@ -80,6 +80,10 @@ impl MockEngine {
 impl Engine for MockEngine {
     fn program(&self) -> &Program {
         &self.program
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic { device: "cpu".into(), engine: "mock".into(), instructions: None, convolution: None }
     }
 
     fn load(&mut self, state: &State) -> Result<(), EngineError> {

@@ -9,7 +9,7 @@ use crate::graph::conventions::Conventions;
 use crate::graph::layer::{Rounding, Squares};
 use crate::lower::defaults::{Defaults, InitRules, NormDefaults};
 use crate::lower::program::{Divisor, Role};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Everything about a run that is not the network. Serialised, it is a recipe text that reads back as the same recipe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -124,7 +124,7 @@ pub struct BatchNorm {
 }
 
 /// What batch norm is evaluated with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Statistics {
     /// The running averages of training.

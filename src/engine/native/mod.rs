@@ -23,7 +23,7 @@ mod step;
 pub use fuse::Purpose;
 pub use plan::{Placed, Plan};
 
-use crate::engine::{Batch, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::engine::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, State, Update};
 use crate::lower::program::Program;
 use exec::{Context, Outputs, Profile, Team};
 use kernels::isa::Isa;
@@ -45,6 +45,16 @@ pub enum Convolution {
     Direct,
 }
 
+impl Convolution {
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Convolution::Fastest => "fastest",
+            Convolution::Direct => "direct",
+        }
+    }
+}
+
 /// What a user may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -61,6 +71,7 @@ pub struct Options {
 pub struct NativeEngine {
     program: Program,
     isa: Isa,
+    convolution: Convolution,
     team: Arc<Team>,
     layers: Layers,
     parameters: Vec<Vec<f32>>,
@@ -143,6 +154,7 @@ impl NativeEngine {
             profile: None,
             program,
             isa,
+            convolution: options.convolution,
             team,
             layers,
             train,
@@ -362,6 +374,15 @@ impl NativeEngine {
 impl Engine for NativeEngine {
     fn program(&self) -> &Program {
         &self.program
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic {
+            device: "cpu".into(),
+            engine: "native".into(),
+            instructions: Some(self.isa.to_string()),
+            convolution: Some(self.convolution.name().into()),
+        }
     }
 
     fn load(&mut self, state: &State) -> Result<(), EngineError> {

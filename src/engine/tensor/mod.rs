@@ -17,7 +17,7 @@ pub use device::TensorDevice;
 #[cfg(feature = "cuda")]
 pub use device::open_cuda;
 
-use super::{Batch, Engine, EngineError, Metrics, Mode, State, Update};
+use super::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, State, Update};
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
 use device::{OnDevice, Recording};
 use dfdx::prelude::*;
@@ -104,8 +104,27 @@ impl<D: TensorDevice> TensorEngine<D> {
         })
     }
 
+    /// The name of the first layer whose output over a batch, in [`Mode::Train`], has a number that is none.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    pub fn first_not_finite(&mut self, batch: &Batch<'_>) -> Result<Option<String>, EngineError> {
+        let outcome = self.pass(batch, Mode::Train, NoneTape, true)?;
+        Ok(outcome.not_finite.and_then(|at| self.program.ops.get(at)).map(|op| op.name.clone()))
+    }
+
     /// One pass over a batch.
     fn run<T: Recording<D>>(&mut self, batch: &Batch<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
+        self.pass(batch, mode, tape, false)
+    }
+
+    fn pass<T: Recording<D>>(
+        &mut self,
+        batch: &Batch<'_>,
+        mode: Mode,
+        tape: T,
+        watch: bool,
+    ) -> Result<Outcome<D, T>, EngineError> {
         batch.validate(&self.program)?;
         if self.batch_size != batch.len() {
             // Nothing cached fits another batch size, and the cache never forgets by itself.
@@ -126,6 +145,7 @@ impl<D: TensorDevice> TensorEngine<D> {
             ones: &mut self.ones,
             mode,
             keys: batch.keys,
+            watch,
         };
         pass.run(images, tape)
     }
@@ -176,6 +196,10 @@ impl<D: TensorDevice> TensorEngine<D> {
 impl<D: TensorDevice> Engine for TensorEngine<D> {
     fn program(&self) -> &Program {
         &self.program
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic { device: D::NAME.into(), engine: "tensor".into(), instructions: None, convolution: None }
     }
 
     fn load(&mut self, state: &State) -> Result<(), EngineError> {
