@@ -12,7 +12,8 @@ use crate::lower::lower;
 use crate::lower::program::Program;
 use crate::syntax::load::{self, Spec};
 use crate::syntax::span::SourceMap;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 /// What the text leaves open.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,13 @@ impl Compilation {
     pub fn read_text(path: &Path, text: String) -> Self {
         let mut sources = SourceMap::new();
         let spec = load::load_text(path, text, &mut sources);
+        Self::parsed(sources, spec)
+    }
+
+    /// Takes a spec and all that it uses from memory, by their paths.
+    pub fn read_texts(path: &Path, texts: &HashMap<PathBuf, String>) -> Self {
+        let mut sources = SourceMap::new();
+        let spec = load::load_texts(path, texts, &mut sources);
         Self::parsed(sources, spec)
     }
 

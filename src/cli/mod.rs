@@ -12,6 +12,8 @@ pub mod fmt;
 pub mod layers;
 pub mod line_diff;
 pub mod output;
+pub mod recalibrate;
+pub mod rerun;
 pub mod summary;
 pub mod train;
 
@@ -47,12 +49,21 @@ enum Command {
         #[command(flatten)]
         args: train::TrainArguments,
     },
+    /// Make a run again from its record, and compare the weights
+    Rerun(rerun::RerunArgs),
     /// Tell what trained weights reach on the test images
     Eval {
         #[command(flatten)]
         options: Options,
         #[command(flatten)]
         args: eval::EvalArguments,
+    },
+    /// Give trained weights the true averages of batch norm over the training images
+    Recalibrate {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: recalibrate::RecalibrateArguments,
     },
     /// Measure how fast a network trains and evaluates on this machine
     Bench {
@@ -85,9 +96,16 @@ pub fn run() -> ExitCode {
                 train::train(compiled, args, &options.parameters)
             })
         }
+        Command::Rerun(args) => rerun::run(args, &output),
         Command::Eval { options, args } => {
             with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
                 eval::eval(compiled.program, &compiled.recipe, &compiled.sources, args)
+            })
+        }
+        Command::Recalibrate { options, args } => {
+            with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
+                let Compiled { program, recipe, sources, .. } = compiled;
+                recalibrate::recalibrate(program, &recipe, &sources, args).map_err(|error| vec![error])
             })
         }
         Command::Bench { spec, options, args } => {

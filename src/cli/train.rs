@@ -17,7 +17,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 /// Where runs go when nothing is said.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// `netc train`, beside what every command takes that reads a spec.
 #[derive(Debug, Clone, clap::Args)]

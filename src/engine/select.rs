@@ -1,10 +1,12 @@
 //! Which engine runs a program.
 
+use super::native::kernels::isa::Isa;
 use super::native::{self, Convolution, NativeEngine};
 use super::tensor::TensorEngine;
-use super::{Engine, EngineError};
+use super::{Arithmetic, Engine, EngineError};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lower::program::Program;
+use clap::ValueEnum;
 
 /// Where a program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -41,6 +43,24 @@ pub struct Selection {
     /// How the native engine computes convolutions
     #[arg(long, value_enum, default_value_t)]
     pub convolution: Convolution,
+    /// Instruction set of the native engine, where it has to be that of another run.
+    #[arg(skip)]
+    pub isa: Option<Isa>,
+}
+
+impl Selection {
+    /// What computes as `arithmetic` says; `None` where that is not known here.
+    pub fn of(arithmetic: &Arithmetic, threads: Option<u16>) -> Option<Self> {
+        let isa = arithmetic.instructions.as_deref().map(str::parse).transpose().ok()?;
+        let convolution = arithmetic.convolution.as_deref().map(|name| Convolution::from_str(name, false));
+        Some(Selection {
+            device: Device::from_str(&arithmetic.device, false).ok()?,
+            engine: CpuEngine::from_str(&arithmetic.engine, false).ok()?,
+            threads,
+            convolution: convolution.transpose().ok()?.unwrap_or_default(),
+            isa,
+        })
+    }
 }
 
 /// An engine for `program` as selected.
@@ -52,7 +72,7 @@ pub fn engine(selection: Selection, program: Program) -> Result<Box<dyn Engine>,
     match (selection.device, selection.engine) {
         (Device::Cpu, CpuEngine::Native) => {
             let threads = selection.threads.map(usize::from);
-            let options = native::Options { threads, isa: None, convolution: selection.convolution };
+            let options = native::Options { threads, isa: selection.isa, convolution: selection.convolution };
             Ok(Box::new(NativeEngine::new(program, options).map_err(|error| failed(&error))?))
         }
         (Device::Cpu, CpuEngine::Tensor) => Ok(Box::new(TensorEngine::cpu(program).map_err(|error| failed(&error))?)),

@@ -16,14 +16,14 @@ use crate::lower::program::{OpKind, Program, VarianceEstimate};
 use serde::Serialize;
 
 /// How the variances of batches become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum PopulationVariance {
-    /// The mean of the batches' variances, each times m/(m − 1) where the net's running variance is unbiased: Ioffe &
-    /// Szegedy 2015, algorithm 2, line 10.
+    /// The mean of the batches' variances (Ioffe & Szegedy 2015, algorithm 2)
+    // Each times m/(m − 1) where the net's running variance is unbiased: line 10 there.
     #[default]
     Mean,
-    /// The variance of all values together, which also counts how far the batches' means lie apart.
+    /// The variance of all values together, which also counts how far the batches' means lie apart
     Pooled,
 }
 
