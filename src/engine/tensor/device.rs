@@ -40,21 +40,3 @@ impl<V, E: Display> OnDevice<V> for Result<V, E> {
         self.map_err(|error| EngineError::Device { device: D::NAME, message: error.to_string() })
     }
 }
-
-/// Opens a CUDA device without the panic dfdx answers a missing driver with.
-///
-/// # Errors
-/// [`EngineError::Device`] when there is no driver, no such device, or no memory.
-#[cfg(feature = "cuda")]
-pub fn open_cuda(ordinal: usize) -> Result<dfdx::prelude::Cuda, EngineError> {
-    use dfdx::prelude::Cuda;
-    let failed = |message: String| EngineError::Device { device: Cuda::NAME, message };
-    cudarc::driver::result::init().map_err(|error| {
-        failed(format!("no CUDA driver answers ({error}): is there a GPU, and is its driver installed?"))
-    })?;
-    let found = cudarc::driver::result::device::get_count().map_err(|error| failed(error.to_string()))?;
-    if usize::try_from(found).is_ok_and(|found| ordinal >= found) {
-        return Err(failed(format!("there is no device {ordinal}: {found} found, counted from 0")));
-    }
-    Cuda::try_build(ordinal, 0).map_err(|error| failed(error.to_string()))
-}

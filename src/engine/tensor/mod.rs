@@ -4,6 +4,8 @@
 //! that makes it the measure of engines that derive theirs by hand. It is also the way to CUDA, being generic over the
 //! dfdx device. `value` explains how activations lie in memory, and which dfdx operations are not used and why.
 
+#[cfg(feature = "cuda")]
+mod cuda;
 mod device;
 mod forward;
 mod loss;
@@ -13,9 +15,9 @@ mod update;
 mod value;
 mod window;
 
-pub use device::TensorDevice;
 #[cfg(feature = "cuda")]
-pub use device::open_cuda;
+pub use cuda::open_cuda;
+pub use device::TensorDevice;
 
 use super::{Batch, Engine, EngineError, Metrics, Mode, State, Update};
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
