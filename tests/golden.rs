@@ -6,7 +6,8 @@
 
 mod support;
 
-use netc::engine::tensor::TensorEngine;
+use dfdx::prelude::Cpu;
+use netc::engine::tensor::{Lowering, TensorEngine};
 use netc::engine::{DecayForm, Engine, Mode, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
 use netc::lower::program::{Divisor, Program, ValueId};
@@ -16,7 +17,8 @@ use support::{OwnedBatch, assert_close};
 
 /// The engines under test.
 fn engines(program: &Program) -> Vec<(&'static str, Box<dyn Engine>)> {
-    vec![("tensor", Box::new(TensorEngine::cpu(program.clone()).unwrap()))]
+    let tensor = |lowering| Box::new(TensorEngine::lowered(program.clone(), Cpu::default(), lowering).unwrap());
+    vec![("tensor", tensor(Lowering::Products)), ("tensor as on CUDA", tensor(Lowering::Launches))]
 }
 
 /// ResNet-20.
@@ -182,15 +184,17 @@ fn two_steps_of_resnet20_are_pytorchs() {
         decay: &vec![1e-4; program.parameters.len()],
     };
     for (name, mut engine) in engines(&program) {
+        // dfdx sums one number after another on the CPU, and on CUDA in blocks: what is far off here is the long sums.
+        let tolerance = if name == "tensor as on CUDA" { 20.0 * TOLERANCE } else { TOLERANCE };
         engine.load(&program.initial_state(3)).unwrap();
         for step in [1, 2] {
             let what = |part: &str| format!("{name} step {step} {part}");
             let logits = engine.logits(&batch.get(), Mode::Train).unwrap();
-            assert_close(&what("logits"), &logits, &golden.doubles(&format!("{step}/logits")), TOLERANCE);
+            assert_close(&what("logits"), &logits, &golden.doubles(&format!("{step}/logits")), tolerance);
             engine.train_step(&batch.get(), &update).unwrap();
             let loss = engine.read_metrics().unwrap().loss();
             let expected = golden.doubles(&format!("{step}/loss"))[0];
-            assert!((loss / expected - 1.0).abs() < TOLERANCE, "{}: {loss} for {expected}", what("loss"));
+            assert!((loss / expected - 1.0).abs() < tolerance, "{}: {loss} for {expected}", what("loss"));
             let state = engine.state().unwrap();
             for (parameter, values) in program.parameters.iter().zip(&state.parameters) {
                 let expected = golden.doubles(&format!("{step}/parameters/{}", parameter.name));
@@ -198,18 +202,18 @@ fn two_steps_of_resnet20_are_pytorchs() {
                 let norm = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
                 // A sum may be next to nothing; what it may be off by goes with the norm.
                 let off = (sum - expected[0]).abs() / expected[1].max(1e-6) / (values.len() as f64).sqrt();
-                assert!(off < TOLERANCE, "{}: sum {sum} for {}", what(&parameter.name), expected[0]);
-                assert!((norm - expected[1]).abs() <= TOLERANCE * expected[1], "{}: norm", what(&parameter.name));
+                assert!(off < tolerance, "{}: sum {sum} for {}", what(&parameter.name), expected[0]);
+                assert!((norm - expected[1]).abs() <= tolerance * expected[1], "{}: norm", what(&parameter.name));
                 let head = values.len().min(8);
-                assert_close(&what(&parameter.name), &values[..head], &expected[2..], TOLERANCE);
+                assert_close(&what(&parameter.name), &values[..head], &expected[2..], tolerance);
                 let whole = format!("whole/{}", parameter.name);
                 if step == 2 && golden.has(&whole) {
-                    assert_close(&what(&whole), values, &golden.doubles(&whole), TOLERANCE);
+                    assert_close(&what(&whole), values, &golden.doubles(&whole), tolerance);
                 }
             }
             for (statistic, values) in program.statistics.iter().zip(&state.statistics) {
                 let expected = golden.doubles(&format!("{step}/statistics/{}", statistic.name));
-                assert_close(&what(&statistic.name), values, &expected, TOLERANCE);
+                assert_close(&what(&statistic.name), values, &expected, tolerance);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From a [`Program`] to operations that are ready to run: everything checked, every index table on the device.
 
-use super::device::{OnDevice, TensorDevice};
+use super::device::{Lowering, OnDevice, TensorDevice};
 use super::ops::conv::Convolution;
 use super::ops::norm::ResponseNorm;
 use super::ops::place::Placement;
@@ -37,7 +37,11 @@ pub(super) enum Ready<D: TensorDevice> {
 ///
 /// # Errors
 /// [`EngineError::Program`] when shapes, ids or parameters contradict each other; [`EngineError::Device`].
-pub(super) fn prepare<D: TensorDevice>(device: &D, program: &Program) -> Result<Vec<Ready<D>>, EngineError> {
+pub(super) fn prepare<D: TensorDevice>(
+    device: &D,
+    lowering: Lowering,
+    program: &Program,
+) -> Result<Vec<Ready<D>>, EngineError> {
     let mut known = vec![false; program.values.len()];
     if let Some(images) = known.first_mut() {
         *images = true;
@@ -52,7 +56,7 @@ pub(super) fn prepare<D: TensorDevice>(device: &D, program: &Program) -> Result<
             Some(output) if !*output => *output = true,
             _ => return Err(says("its output is not its own".into())),
         }
-        ready.push(Checked { device, program, op }.prepare()?);
+        ready.push(Checked { device, lowering, program, op }.prepare()?);
     }
     match known.get(program.logits.0) {
         Some(true) if matches!(program.shape(program.logits), Shape::Vector { .. }) => Ok(ready),
@@ -63,6 +67,7 @@ pub(super) fn prepare<D: TensorDevice>(device: &D, program: &Program) -> Result<
 /// One operation and what it belongs to; its ids of values are known to be good.
 struct Checked<'a, D> {
     device: &'a D,
+    lowering: Lowering,
     program: &'a Program,
     op: &'a Op,
 }
@@ -81,7 +86,8 @@ impl<D: TensorDevice> Checked<'_, D> {
                 self.check(groups > 0 && inputs % groups == 0 && outputs % groups == 0, "its groups do not divide")?;
                 self.parameter(weight, &[outputs, inputs / groups, kernel.height, kernel.width])?;
                 bias.map_or(Ok(()), |bias| self.parameter(bias, &[outputs]))?;
-                Ok(Ready::Conv(Convolution::new(self.device, &windows, outputs, groups).on::<D>()?))
+                let conv = Convolution::new(self.device, self.lowering, &windows, outputs, groups);
+                Ok(Ready::Conv(conv.on::<D>()?))
             }
             OpKind::Linear { weight, bias } => {
                 self.check(is_vector(input) && is_vector(output), "it works on vectors")?;
