@@ -2,6 +2,7 @@
 
 use crate::check::{self, Checked, Target, unused_names};
 use crate::diagnostic::{Diagnostic, has_errors, tidy};
+use crate::graph::conventions::Conventions;
 use crate::graph::expand::expand;
 use crate::graph::layer_graph::LayerGraph;
 use crate::graph::resolve::resolve;
@@ -11,7 +12,8 @@ use crate::lower::lower;
 use crate::lower::program::Program;
 use crate::syntax::load::{self, Spec};
 use crate::syntax::span::SourceMap;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 /// What the text leaves open.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,10 @@ pub struct Options {
     pub target: Option<Target>,
     /// What lowering fills in.
     pub defaults: Defaults,
+    /// What graph building fills in.
+    pub conventions: Conventions,
+    /// Leaves every `expect` unproved: for looking at what a spec is under conventions that it was not written for.
+    pub no_expectations: bool,
 }
 
 /// What the stages made, as far as they came.
@@ -58,6 +64,13 @@ impl Compilation {
         Self::parsed(sources, spec)
     }
 
+    /// Takes a spec and all that it uses from memory, by their paths.
+    pub fn read_texts(path: &Path, texts: &HashMap<PathBuf, String>) -> Self {
+        let mut sources = SourceMap::new();
+        let spec = load::load_texts(path, texts, &mut sources);
+        Self::parsed(sources, spec)
+    }
+
     fn parsed(sources: SourceMap, spec: Result<Spec, Vec<Diagnostic>>) -> Self {
         match spec {
             Ok(spec) => Compilation { sources, spec: Some(spec), ..Self::default() },
@@ -75,11 +88,17 @@ impl Compilation {
         let (sources, diagnostics) = (&self.sources, &mut self.diagnostics);
         let spec = self.spec.as_ref()?;
         let definitions = resolve(spec, diagnostics)?;
+        let mut graph = expand(&definitions, &options.net_parameters, &options.conventions, sources, diagnostics)?;
+        if options.no_expectations {
+            graph.expected.clear();
+        }
+        // Only now: a name that nothing reads is often a misspelt one, which was told.
         unused_names::check(spec, &definitions, diagnostics);
-        let graph = expand(&definitions, &options.net_parameters, sources, diagnostics)?;
         self.graph = Some(graph.clone());
-        let shaped = infer(graph, sources, diagnostics)?;
-        self.shaped = Some(shaped.clone());
+        let shaped = infer(graph, sources, diagnostics);
+        if shaped.is_complete() {
+            self.shaped = Some(shaped.clone());
+        }
         let checked = check::check(shaped, options.target.as_ref(), sources, diagnostics)?;
         // Names that nothing defines gate lowering too, even in a block that is never called.
         if !has_errors(diagnostics) {

@@ -7,23 +7,47 @@
 mod support;
 
 use dfdx::prelude::Cpu;
+use netc::compile::{self, compile};
+use netc::engine::native::kernels::isa::Isa;
+use netc::engine::native::{Convolution, NativeEngine, Options};
 use netc::engine::tensor::{Lowering, TensorEngine};
 use netc::engine::{DecayForm, Engine, Mode, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
+use netc::lower::defaults::{Defaults, InitRule};
 use netc::lower::program::{Divisor, Program, ValueId};
-use support::builder::{Builder, Conv, Pool, resnet_cifar};
+use std::path::Path;
+use support::builder::{Builder, Conv, Pool};
 use support::golden::Golden;
 use support::{OwnedBatch, assert_close};
 
 /// The engines under test.
 fn engines(program: &Program) -> Vec<(&'static str, Box<dyn Engine>)> {
     let tensor = |lowering| Box::new(TensorEngine::lowered(program.clone(), Cpu::default(), lowering).unwrap());
-    vec![("tensor", tensor(Lowering::Products)), ("tensor as on CUDA", tensor(Lowering::Launches))]
+    let mut engines: Vec<(&'static str, Box<dyn Engine>)> =
+        vec![("tensor", tensor(Lowering::Products)), ("tensor as on CUDA", tensor(Lowering::Launches))];
+    for isa in Isa::available() {
+        for convolution in [Convolution::Direct, Convolution::Fastest] {
+            let name = match (isa, convolution) {
+                (Isa::Portable, Convolution::Direct) => "native, portable, direct",
+                (Isa::Avx2, Convolution::Direct) => "native, avx2, direct",
+                (Isa::Avx512, Convolution::Direct) => "native, avx512, direct",
+                (Isa::Portable, Convolution::Fastest) => "native, portable, fastest",
+                (Isa::Avx2, Convolution::Fastest) => "native, avx2, fastest",
+                (Isa::Avx512, Convolution::Fastest) => "native, avx512, fastest",
+            };
+            let options = Options { threads: Some(2), isa: Some(isa), convolution };
+            engines.push((name, Box::new(NativeEngine::new(program.clone(), options).unwrap())));
+        }
+    }
+    engines
 }
 
-/// ResNet-20.
+/// ResNet-20 as a user gets it: from its spec, with the starting weights of its recipe.
 fn resnet20() -> Program {
-    resnet_cifar(3)
+    let defaults = Defaults { init: InitRule::HeNormal.into(), ..Defaults::default() };
+    compile(Path::new("specs/resnet20.net"), &compile::Options { defaults, ..compile::Options::default() })
+        .program
+        .unwrap()
 }
 
 /// The op in the middle of a case, by its name in the script.
@@ -171,7 +195,6 @@ fn every_op_is_pytorchs() {
 
 #[test]
 fn two_steps_of_resnet20_are_pytorchs() {
-    const TOLERANCE: f64 = 1e-4;
     let golden = Golden::open("resnet20.safetensors");
     let program = resnet20();
     assert_eq!(program.parameter_count(), 269_722);
@@ -184,12 +207,23 @@ fn two_steps_of_resnet20_are_pytorchs() {
         decay: &vec![1e-4; program.parameters.len()],
     };
     for (name, mut engine) in engines(&program) {
-        // dfdx sums one number after another on the CPU, and on CUDA in blocks: what is far off here is the long sums.
-        let tolerance = if name == "tensor as on CUDA" { 20.0 * TOLERANCE } else { TOLERANCE };
+        let direct = !name.ends_with("fastest");
+        // The native engine adds in another order, and Winograd's rounding is five times that of direct sums.
+        let tolerance = match name {
+            "tensor" => 1e-4,
+            // dfdx sums one number after another on the CPU, and on CUDA in blocks: what is far off are the long sums.
+            "tensor as on CUDA" => 2e-3,
+            _ if direct => 5e-4,
+            _ => 3e-4,
+        };
+        let start = program.initial_state(3);
         engine.load(&program.initial_state(3)).unwrap();
         for step in [1, 2] {
             let what = |part: &str| format!("{name} step {step} {part}");
             let logits = engine.logits(&batch.get(), Mode::Train).unwrap();
+            // Backward, a relu's gradient jumps at 0, and a few of a million activations come to lie on the other side:
+            // with 8 images that is a percent of a gradient, and at this rate the second step magnifies it.
+            let tolerance = if direct || step == 1 { tolerance } else { 5e-2 };
             assert_close(&what("logits"), &logits, &golden.doubles(&format!("{step}/logits")), tolerance);
             engine.train_step(&batch.get(), &update).unwrap();
             let loss = engine.read_metrics().unwrap().loss();
@@ -198,6 +232,20 @@ fn two_steps_of_resnet20_are_pytorchs() {
             let state = engine.state().unwrap();
             for (parameter, values) in program.parameters.iter().zip(&state.parameters) {
                 let expected = golden.doubles(&format!("{step}/parameters/{}", parameter.name));
+                if !direct {
+                    if step == 1 {
+                        let start = &start.parameters[program.parameters.iter().position(|p| p == parameter).unwrap()];
+                        let steps = values.iter().zip(start).zip(&expected[2..]);
+                        let (mut off, mut whole) = (0.0, 0.0);
+                        for ((found, start), expected) in steps {
+                            off += (f64::from(*found) - expected).powi(2);
+                            whole += (expected - f64::from(*start)).powi(2);
+                        }
+                        let off = (off / whole).sqrt();
+                        assert!(off < 0.1, "{}: the step is off by {off:e}", what(&parameter.name));
+                    }
+                    continue;
+                }
                 let sum: f64 = values.iter().map(|x| f64::from(*x)).sum();
                 let norm = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
                 // A sum may be next to nothing; what it may be off by goes with the norm.

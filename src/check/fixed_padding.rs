@@ -36,8 +36,8 @@ pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for index in graph.graph.node_indices() {
         let Some(node) = graph.graph.node_weight(index) else { continue };
         let Some(window) = node.layer.window() else { continue };
-        let padding = context.shaped.padding(index);
-        if window.stride.longest() == 1 || (window.pad != Pad::Same && padding.is_symmetric()) {
+        let padding = context.shaped.known_padding(index);
+        if window.stride.longest() == 1 || (window.pad != Pad::Same && padding.is_some_and(Padding::is_symmetric)) {
             continue;
         }
         let diagnostic = message(node, window, padding);
@@ -45,7 +45,7 @@ pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn message(node: &Node, window: &Window, padding: Padding) -> Diagnostic {
+fn message(node: &Node, window: &Window, padding: Option<Padding>) -> Diagnostic {
     let word = node.layer.word();
     let message = match window.pad {
         Pad::Same => format!("`pad same` at stride {} is not fixed padding", stride(window)),
@@ -58,7 +58,9 @@ fn message(node: &Node, window: &Window, padding: Padding) -> Diagnostic {
     let Some(symmetric) = symmetric(window) else {
         return diagnostic.help("write the padding as a number, the same on opposite sides");
     };
-    let shift = (symmetric.top as isize - padding.top as isize, symmetric.left as isize - padding.left as isize);
+    let shift = padding.map_or((0, 0), |padding| {
+        (symmetric.top as isize - padding.top as isize, symmetric.left as isize - padding.left as isize)
+    });
     if shift != (0, 0) {
         diagnostic = diagnostic.note(format!(
             "with `pad {symmetric}` the windows begin {} earlier; a shortcut that samples pixels 0, {}, {}, … lines up \
@@ -71,7 +73,8 @@ fn message(node: &Node, window: &Window, padding: Padding) -> Diagnostic {
     diagnostic.help(format!("write `{word} … stride {} pad {symmetric}`", stride(window)))
 }
 
-fn said(window: &Window, padding: Padding) -> String {
+fn said(window: &Window, padding: Option<Padding>) -> String {
+    let Some(padding) = padding else { return "an odd pixel goes below and to the right".to_string() };
     let Padding { top, bottom, left, right } = padding;
     match window.pad {
         Pad::Same => format!("here this pads {top} above and {bottom} below, {left} left and {right} right"),
@@ -114,6 +117,13 @@ mod tests {
         assert!(fires("conv 8 3x3 stride 2 pad (0, 1, 0, 1)"));
         assert!(fires("conv 8 3x3 stride 1x2 pad same"));
         assert!(fires("conv 8 3x3 pad 1; max_pool 3x3 stride 2 pad same"));
+    }
+
+    #[test]
+    fn it_is_told_beside_a_shape_that_does_not_fit() {
+        let both =
+            codes("input 3x32x32; residual { conv 8 3x3 stride 2 pad same }; conv 8 3x3 stride 2 pad same; linear 10");
+        assert_eq!(both, ["E0203", "E0401", "E0401"]);
     }
 
     #[test]

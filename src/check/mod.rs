@@ -53,18 +53,13 @@ impl Checked {
 
 type Check = fn(&Context<'_>, &mut Vec<Diagnostic>);
 
-/// Every check of the graph, in the order in which they run.
-const CHECKS: &[Check] = &[
-    fixed_padding::check,
-    bias_before_norm::check,
-    unused_value::check,
-    trainable::check,
-    input_against_data::check,
-    class_count::check,
-    expectations::check,
-];
+/// Checks of the layers alone: they run even where a shape could not be worked out, so that one run tells all.
+const OF_LAYERS: &[Check] = &[fixed_padding::check, bias_before_norm::check, unused_value::check];
 
-/// Runs every check. `None` when one found an error.
+/// Checks that need every shape.
+const OF_SHAPES: &[Check] = &[trainable::check, input_against_data::check, class_count::check, expectations::check];
+
+/// Runs every check that can be run. `None` when one found an error, or a shape is missing.
 pub fn check(
     shaped: Shaped,
     target: Option<&Target>,
@@ -73,10 +68,11 @@ pub fn check(
 ) -> Option<Checked> {
     let mut found = Vec::new();
     let context = Context { shaped: &shaped, target, sources };
-    for check in CHECKS {
+    let complete = shaped.is_complete();
+    for check in OF_LAYERS.iter().chain(if complete { OF_SHAPES } else { &[] }) {
         check(&context, &mut found);
     }
-    let passed = !has_errors(&found);
+    let passed = complete && !has_errors(&found);
     diagnostics.append(&mut found);
     passed.then_some(Checked { shaped })
 }

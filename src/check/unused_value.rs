@@ -26,6 +26,10 @@
 
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::layer::Layer;
+use crate::graph::layer_graph::Node;
+use crate::syntax::span::Span;
+use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
 
 pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -43,11 +47,42 @@ pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
             continue;
         }
         let Some(node) = graph.graph.node_weight(index) else { continue };
-        let diagnostic = Diagnostic::new(Code::UnusedValue, format!("nothing reads the output of `{}`", node.name))
+        let mut diagnostic = Diagnostic::new(Code::UnusedValue, format!("nothing reads the output of `{}`", node.name))
             .at(node.origin.span, "this branch goes nowhere")
             .help("join it with `add` or `concat`, or take it out");
+        if let Some((name, span)) = named_before(context, index, &used) {
+            diagnostic = diagnostic
+                .context(span, format!("only this layer is `{name}`"))
+                .help(format!("to name it together with what follows, write `{name} = {{ …; … }}`"));
+        }
         diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
     }
+}
+
+/// The named layer, read elsewhere, from which a branch that goes nowhere goes straight on: `x = conv 8 1x1; relu` names
+/// the convolution alone, which is easily overlooked.
+fn named_before<'a>(context: &'a Context<'_>, end: NodeIndex, used: &[bool]) -> Option<(&'a str, Span)> {
+    let graph = &context.shaped.graph;
+    if label(graph.graph.node_weight(end)?).is_some() {
+        return None;
+    }
+    let mut index = end;
+    while used.get(index.index()) == Some(&false) {
+        index = match graph.inputs(index).as_slice() {
+            [only] => *only,
+            _ => return None,
+        };
+    }
+    let node = graph.graph.node_weight(index)?;
+    Some((label(node)?, node.origin.span))
+}
+
+/// The name that the user gave a layer; none for one that was only counted.
+fn label(node: &Node) -> Option<&str> {
+    let name = node.name.rsplit('.').next()?;
+    let counted = name.strip_prefix(node.layer.word()).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    let is_input = matches!(node.layer, Layer::Input { .. });
+    (!counted && !is_input).then_some(name)
 }
 
 #[cfg(test)]

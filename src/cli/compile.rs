@@ -9,7 +9,8 @@ use crate::graph::summary::{Summary, summarize};
 use crate::lower::program::Program;
 use crate::syntax::load;
 use crate::syntax::span::SourceMap;
-use crate::train::recipe::Recipe;
+use crate::train::origin::Origins;
+use crate::train::recipe::{Recipe, Resolve, Resolved};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,7 @@ impl Options {
         // JSON's quotes are YAML's: a folder may have any name.
         sets.extend(self.data.as_ref().map(|data| format!("data={}", serde_json::Value::from(data.as_str()))));
         sets.extend(own);
-        Request { recipe: self.recipe.as_deref(), sets, parameters: &self.parameters }
+        Request { recipe: self.recipe.as_deref(), sets, parameters: &self.parameters, ..Request::default() }
     }
 }
 
@@ -50,6 +51,10 @@ pub struct Request<'a> {
     pub sets: Vec<String>,
     /// Parameters of the net, `name=value`.
     pub parameters: &'a [String],
+    /// How the recipe is put together.
+    pub resolve: Resolve,
+    /// Leaves every `expect` unproved.
+    pub no_expectations: bool,
 }
 
 /// A spec that can run, with its recipe.
@@ -61,6 +66,10 @@ pub struct Compiled {
     pub summary: Summary,
     /// How it is trained.
     pub recipe: Recipe,
+    /// Who said each of its values.
+    pub origins: Origins,
+    /// The spec with everything unrolled.
+    pub expanded: String,
     /// Where the recipe stands; none when the spec names none and none was given.
     pub recipe_path: Option<PathBuf>,
     /// Every text that was read.
@@ -83,43 +92,49 @@ pub struct Failure {
 /// # Errors
 /// Every mistake in spec and recipe.
 pub fn compile(spec: &Path, request: &Request<'_>) -> Result<Compiled, Box<Failure>> {
-    let (compilation, recipe, recipe_path) = stages(spec, request);
+    let (compilation, resolved, recipe_path) = stages(spec, request);
+    let expanded = super::expand::text(spec, request.parameters, &compilation).unwrap_or_default();
     let Compilation { sources, diagnostics, shaped, program, .. } = compilation;
-    match (program, recipe, shaped) {
-        (Some(program), Some(recipe), Some(shaped)) if !has_errors(&diagnostics) => {
+    match (program, resolved, shaped) {
+        (Some(program), Some(Resolved { recipe, origins }), Some(shaped)) if !has_errors(&diagnostics) => {
             let summary = summarize(&shaped);
-            Ok(Compiled { program, summary, recipe, recipe_path, sources, warnings: diagnostics })
+            let warnings = diagnostics;
+            Ok(Compiled { program, summary, recipe, origins, expanded, recipe_path, sources, warnings })
         }
         _ => Err(Box::new(Failure { sources, diagnostics })),
     }
 }
 
 /// Runs the stages under the recipe, keeping whatever they made.
-pub fn stages(spec: &Path, request: &Request<'_>) -> (Compilation, Option<Recipe>, Option<PathBuf>) {
+pub fn stages(spec: &Path, request: &Request<'_>) -> (Compilation, Option<Resolved>, Option<PathBuf>) {
     let mut compilation = Compilation::read(spec);
     let named = compilation.spec.as_ref().and_then(|parsed| load::recipe(parsed, &compilation.sources));
     let path = request.recipe.map(Path::to_path_buf).or_else(|| named.as_ref().map(|(path, _)| path.clone()));
-    let recipe = match Recipe::load(path.as_deref(), &request.sets, &mut compilation.sources) {
-        Ok(recipe) => Some(recipe),
-        Err(mut diagnostics) => {
-            // A recipe that is not there is the fault of the line that names it.
-            if let (Some((_, span)), None) = (named, request.recipe) {
-                for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.labels.is_empty()) {
-                    *diagnostic = diagnostic.clone().at(span, "named here");
+    let resolved =
+        match Recipe::load_resolved(path.as_deref(), &request.sets, request.resolve, &mut compilation.sources) {
+            Ok(resolved) => Some(resolved),
+            Err(mut diagnostics) => {
+                // A recipe that is not there is the fault of the line that names it.
+                if let (Some((_, span)), None) = (named, request.recipe) {
+                    for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.labels.is_empty()) {
+                        *diagnostic = diagnostic.clone().at(span, "named here");
+                    }
                 }
+                compilation.diagnostics.append(&mut diagnostics);
+                None
             }
-            compilation.diagnostics.append(&mut diagnostics);
-            None
-        }
-    };
+        };
+    let recipe = resolved.as_ref().map(|resolved| &resolved.recipe);
     let options = compile::Options {
         net_parameters: request.parameters.to_vec(),
         // Without a recipe the data set is not known, though there is a default to train on.
-        target: recipe.as_ref().and_then(|recipe| target(&recipe.data)),
-        defaults: recipe.as_ref().map(Recipe::defaults).unwrap_or_default(),
+        target: recipe.and_then(|recipe| target(&recipe.data)),
+        defaults: recipe.map(Recipe::defaults).unwrap_or_default(),
+        conventions: recipe.map(Recipe::conventions).unwrap_or_default(),
+        no_expectations: request.no_expectations,
     };
     compilation.analyse(&options);
-    (compilation, recipe, path)
+    (compilation, resolved, path)
 }
 
 /// What the checks may know of a data set: a named one without looking, a folder by what lies in it. A folder that

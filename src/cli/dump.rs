@@ -4,10 +4,18 @@ use super::compile::{self, Options};
 use super::output::Output;
 use crate::compile::Compilation;
 use crate::diagnostic::has_errors;
+use crate::engine::EngineError;
+use crate::engine::native::{self, NativeEngine, Purpose};
 use crate::graph::layer_graph::LayerGraph;
+use crate::graph::origin::FrameKind;
 use crate::graph::shape::Shaped;
 use crate::lower::print::Listing;
+use crate::lower::program::Program;
+use crate::syntax::ast::File;
+use crate::train::runner::RunError;
 use clap::{Args, ValueEnum};
+use petgraph::graph::NodeIndex;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,10 +26,14 @@ enum Stage {
     Ast,
     /// The layers after unrolling, with what they read and where they came from.
     Graph,
+    /// The unrolled network as a spec, as `netc expand` prints it.
+    Expanded,
     /// The layers with their output shapes and explicit padding.
     Shapes,
     /// What the engines run.
     Program,
+    /// How the native engine runs it: steps and memory for training and evaluation.
+    Plan,
 }
 
 /// Arguments of `netc dump`.
@@ -32,9 +44,12 @@ pub struct DumpArgs {
     /// Which stage.
     #[arg(long, value_enum, default_value_t = Stage::Program)]
     stage: Stage,
-    /// Print the program as JSON.
+    /// Print it as JSON; `expanded` is a text.
     #[arg(long)]
     json: bool,
+    /// Images a batch, for the memory of `--stage plan`.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: u32,
     #[command(flatten)]
     options: Options,
 }
@@ -43,20 +58,99 @@ pub struct DumpArgs {
 pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
     let (compilation, ..) = compile::stages(&args.spec, &args.options.request(Vec::new()));
     output.diagnostics(&compilation.diagnostics, &compilation.sources);
+    if args.json && args.stage != Stage::Expanded {
+        if let Some(value) = json(args.stage, &compilation) {
+            output.json(&value);
+        }
+        return exit(&compilation);
+    }
     let text = match args.stage {
         Stage::Ast => compilation.spec.as_ref().map(|spec| format!("{:#?}", spec.files)),
         Stage::Graph => compilation.graph.as_ref().map(|graph| layers(graph, &compilation)),
+        Stage::Expanded => super::expand::text(&args.spec, &args.options.parameters, &compilation),
         Stage::Shapes => compilation.shaped.as_ref().map(shapes),
-        Stage::Program if args.json => {
-            compilation.program.as_ref().inspect(|program| output.json(program)).map(|_| String::new())
+        Stage::Plan => {
+            match compilation.program.clone().map(|program| plan(program, args.batch as usize)).transpose() {
+                Ok(text) => text,
+                Err(error) => {
+                    output.diagnostics(&[RunError::from(error).into()], &compilation.sources);
+                    return ExitCode::FAILURE;
+                }
+            }
         }
         Stage::Program => compilation.program.as_ref().map(|program| Listing(program).to_string()),
     };
-    match text {
-        Some(text) if !text.is_empty() => output.result(text.trim_end()),
-        _ => {}
+    if let Some(text) = text {
+        output.result(text.trim_end());
     }
+    exit(&compilation)
+}
+
+fn exit(compilation: &Compilation) -> ExitCode {
     if has_errors(&compilation.diagnostics) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn plan(program: Program, images: usize) -> Result<String, EngineError> {
+    let engine = NativeEngine::new(program, native::Options::default())?;
+    let part = |purpose| engine.describe(purpose, images);
+    Ok(format!("training\n{}\n\nevaluation\n{}", part(Purpose::Train), part(Purpose::Evaluate)))
+}
+
+/// A stage as JSON; `None` when the compiler did not get that far.
+fn json(stage: Stage, compilation: &Compilation) -> Option<Value> {
+    let sources = &compilation.sources;
+    match stage {
+        Stage::Ast => {
+            let spec = compilation.spec.as_ref()?;
+            let file = |file: &File| {
+                let path = sources.file(file.id).map(|source| source.path.display().to_string());
+                let mut tree = serde_json::to_value(file).unwrap_or_default();
+                if let Value::Object(members) = &mut tree {
+                    members.shift_insert(0, "path".to_string(), json!(path));
+                }
+                tree
+            };
+            Some(spec.files.iter().map(file).collect())
+        }
+        Stage::Graph => Some(network(compilation.graph.as_ref()?, None, compilation)),
+        Stage::Shapes => {
+            let shaped = compilation.shaped.as_ref()?;
+            Some(network(&shaped.graph, Some(shaped), compilation))
+        }
+        Stage::Expanded | Stage::Program | Stage::Plan => serde_json::to_value(compilation.program.as_ref()?).ok(),
+    }
+}
+
+/// The layers with what they read and where they came from; with shapes and padding where they are known.
+fn network(graph: &LayerGraph, shaped: Option<&Shaped>, compilation: &Compilation) -> Value {
+    let name = |node: NodeIndex| graph.graph.node_weight(node).map(|node| node.name.as_str());
+    let layer = |index: NodeIndex| {
+        let node = graph.graph.node_weight(index)?;
+        let inputs: Vec<_> = graph.inputs(index).into_iter().filter_map(name).collect();
+        let frames = graph.frames.chain(node.origin.frame).into_iter().map(|(_, frame)| {
+            let kind = match &frame.kind {
+                FrameKind::Block(call) => json!({ "block": call }),
+                FrameKind::Repeat { pass, of } => json!({ "repeat": pass, "of": of }),
+            };
+            json!({ "kind": kind, "at": compilation.sources.location(frame.span) })
+        });
+        let mut line = json!({
+            "name": node.name,
+            "attributes": node.layer,
+            "inputs": inputs,
+            "at": compilation.sources.location(node.origin.span),
+            "frames": frames.collect::<Vec<_>>(),
+        });
+        if let (Some(shaped), Value::Object(members)) = (shaped, &mut line) {
+            members.insert("output".to_string(), json!(shaped.shape(index)));
+            if node.layer.window().is_some() {
+                members.insert("padding".to_string(), json!(shaped.padding(index)));
+            }
+        }
+        Some(line)
+    };
+    let layers: Vec<Value> = graph.graph.node_indices().filter_map(layer).collect();
+    json!({ "net": graph.net, "input": name(graph.input), "output": name(graph.output), "layers": layers })
 }
 
 fn layers(graph: &LayerGraph, compilation: &Compilation) -> String {

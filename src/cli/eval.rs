@@ -1,9 +1,11 @@
 //! `netc eval`: what trained weights reach on the test images.
 
 use super::train::spec_hash;
+use crate::data::normalize::Normalization;
 use crate::data::{DataSet, LoadOptions, Subset, Take};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::select::{self, Device};
+use crate::engine::select::{self, Selection};
+use crate::engine::{Engine, State};
 use crate::lower::program::Program;
 use crate::syntax::span::SourceMap;
 use crate::train::input::{fits, normalization};
@@ -27,9 +29,9 @@ pub struct EvalArguments {
     /// Uses only the first N test images
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Where to run
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    #[command(flatten)]
+    /// Where it runs.
+    pub selection: Selection,
     /// Prints the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -49,49 +51,98 @@ pub fn eval(
     for note in weights.about.iter().flat_map(|about| notes(about, recipe, sources)) {
         eprintln!("note: {note}");
     }
-    let score = score(program.clone(), recipe, weights, arguments).map_err(|error| vec![error])?;
+    let (score, moving) = scores(program.clone(), recipe, weights, arguments).map_err(|error| vec![error])?;
     if arguments.json {
-        let result = json!({
+        let moving = moving.map(|score| json!({ "accuracy": score.accuracy, "loss": score.loss }));
+        let mut result = json!({
             "net": program.net, "weights": arguments.weights, "data": recipe.data, "split": "test",
             "images": score.images, "accuracy": score.accuracy, "loss": score.loss,
         });
+        if let (Some(moving), Some(result)) = (moving, result.as_object_mut()) {
+            result.insert("with_moving_averages".into(), moving);
+        }
         println!("{result}");
     } else {
         let accuracy = percent(score.accuracy);
         println!("test accuracy {accuracy} (top-1 over {} images), loss {:.4}", score.images, score.loss);
+        if let Some(moving) = moving {
+            let accuracy = percent(moving.accuracy);
+            println!("that is with true averages in batch norm; with moving ones {accuracy}, loss {:.4}", moving.loss);
+        }
     }
     Ok(())
 }
 
-fn score(
+/// With what the weights are to be evaluated with, and with the moving averages where those are others.
+fn scores(
     program: Program,
     recipe: &Recipe,
-    mut weights: Weights,
+    weights: Weights,
     arguments: &EvalArguments,
-) -> Result<Score, Diagnostic> {
+) -> Result<(Score, Option<Score>), Diagnostic> {
     // Weights say what they were trained with; only those of other tools need the recipe's word, and it the images.
     let measures = matches!(recipe.normalize, Normalize::PerChannel | Normalize::PerPixelMean);
     let train = if weights.normalization.is_none() && measures { Take::All } else { Take::Nothing };
     let test = arguments.limit.map_or(Take::All, Take::First);
     let options = LoadOptions { input: Some(program.input()), train, test };
-    let data = DataSet::load(&recipe.data, &options).map_err(|error| Diagnostic::from(&error))?;
-    fits(&program, &data.description)?;
-    let normalization = match weights.normalization.take() {
-        Some(normalization) => normalization,
-        None => {
-            normalization(&recipe.normalize, &Subset::all(&data.train)).map_err(|error| Diagnostic::from(&error))?
-        }
-    };
-    let mut engine = select::engine(arguments.device, program)?;
-    engine.load(&weights.into_state()).map_err(RunError::from)?;
     let stop = Stop::on_signal()?;
-    let images = Subset::all(&data.test);
-    let mut progress = Progress::new(images.len() as u64);
-    let mut show = |done, total| progress.evaluating(Which::Test, done, total);
-    let score = runner::evaluate(engine.as_mut(), &images, &normalization, recipe.batch, &stop, &mut show);
-    progress.finish();
-    score?
-        .ok_or_else(|| Diagnostic::new(Code::RunFailed, "interrupted before all images were seen: there is no result"))
+    let mut evaluator = Evaluator::new(program, recipe, &weights, &options, arguments.selection)?;
+    let moving = weights.moving.clone();
+    let state = weights.into_state();
+    evaluator.engine.load(&state).map_err(RunError::from)?;
+    let score = evaluator.score(&stop)?;
+    let Some(statistics) = moving else { return Ok((score, None)) };
+    evaluator.engine.load(&State { statistics, ..state }).map_err(RunError::from)?;
+    Ok((score, Some(evaluator.score(&stop)?)))
+}
+
+/// What an evaluation needs.
+pub(super) struct Evaluator {
+    /// What runs the network; it holds no weights yet.
+    pub engine: Box<dyn Engine>,
+    /// The images.
+    pub data: DataSet,
+    /// What pixels go through: what the weights say, else what the recipe says.
+    pub normalization: Normalization,
+    batch: usize,
+}
+
+impl Evaluator {
+    /// For these weights.
+    pub fn new(
+        program: Program,
+        recipe: &Recipe,
+        weights: &Weights,
+        options: &LoadOptions,
+        selection: Selection,
+    ) -> Result<Self, Diagnostic> {
+        let data = DataSet::load(&recipe.data, options).map_err(|error| Diagnostic::from(&error))?;
+        fits(&program, &data.description)?;
+        let normalization = match weights.normalization.clone() {
+            Some(normalization) => normalization,
+            None => {
+                let train = Subset::all(&data.train);
+                normalization(&recipe.normalize, &train).map_err(|error| Diagnostic::from(&error))?
+            }
+        };
+        Ok(Evaluator { engine: select::engine(selection, program)?, data, normalization, batch: recipe.batch })
+    }
+
+    /// Over the test images.
+    pub fn score(&mut self, stop: &Stop) -> Result<Score, Diagnostic> {
+        let images = Subset::all(&self.data.test);
+        let mut progress = Progress::new(images.len() as u64);
+        let mut show = |done, total| progress.evaluating(Which::Test, done, total);
+        let engine = self.engine.as_mut();
+        let score = runner::evaluate(engine, &images, &self.normalization, self.batch, stop, &mut show);
+        progress.finish();
+        score?.ok_or_else(interrupted)
+    }
+}
+
+/// What there is to say of an evaluation that was stopped.
+pub(super) fn interrupted() -> Diagnostic {
+    Diagnostic::new(Code::RunFailed, "interrupted before all images were seen: there is no result")
 }
 
 /// What a reader of the result has to know about the weights.

@@ -2,19 +2,27 @@
 //!
 //! Exit codes: 0 clean, 1 the spec, data or run has errors, 2 wrong usage.
 
+pub mod bench;
 pub mod check;
 pub mod compile;
 pub mod dump;
 pub mod eval;
+pub mod expand;
+pub mod fmt;
+pub mod layers;
+pub mod line_diff;
 pub mod output;
+pub mod recalibrate;
+pub mod rerun;
 pub mod summary;
 pub mod train;
 
 use crate::diagnostic::Diagnostic;
+use crate::train::runner::RunError;
 use clap::{Parser, Subcommand};
 use compile::{Compiled, Options, Request};
 use output::{Color, Output};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A compiler and trainer for neural networks described in text.
@@ -41,6 +49,8 @@ enum Command {
         #[command(flatten)]
         args: train::TrainArguments,
     },
+    /// Make a run again from its record, and compare the weights
+    Rerun(rerun::RerunArgs),
     /// Tell what trained weights reach on the test images
     Eval {
         #[command(flatten)]
@@ -48,8 +58,30 @@ enum Command {
         #[command(flatten)]
         args: eval::EvalArguments,
     },
+    /// Give trained weights the true averages of batch norm over the training images
+    Recalibrate {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: recalibrate::RecalibrateArguments,
+    },
+    /// Measure how fast a network trains and evaluates on this machine
+    Bench {
+        /// The network, a `.net` file
+        spec: PathBuf,
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: bench::BenchArgs,
+    },
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
+    /// Print a spec with its blocks, repeats and conditions unrolled
+    Expand(expand::ExpandArgs),
+    /// Tell what layers there are, with all their attributes
+    Layers(layers::LayersArgs),
+    /// Write specs the one way they are written
+    Fmt(fmt::FmtArgs),
 }
 
 /// Parses the arguments and runs the command.
@@ -61,15 +93,32 @@ pub fn run() -> ExitCode {
         Command::Summary(args) => summary::run(args, &output),
         Command::Train { options, args } => {
             with_program(&args.spec, &options.request(args.sets()), &output, |compiled| {
-                train::train(compiled.program, &compiled.recipe, &compiled.sources, args)
+                train::train(compiled, args, &options.parameters)
             })
         }
+        Command::Rerun(args) => rerun::run(args, &output),
         Command::Eval { options, args } => {
             with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
                 eval::eval(compiled.program, &compiled.recipe, &compiled.sources, args)
             })
         }
+        Command::Recalibrate { options, args } => {
+            with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
+                let Compiled { program, recipe, sources, .. } = compiled;
+                recalibrate::recalibrate(program, &recipe, &sources, args).map_err(|error| vec![error])
+            })
+        }
+        Command::Bench { spec, options, args } => {
+            with_program(spec, &options.request(Vec::new()), &output, |compiled| {
+                let text = bench::run(&compiled.program, args).map_err(|error| vec![RunError::from(error).into()])?;
+                output.result(text.trim_end());
+                Ok(())
+            })
+        }
         Command::Dump(args) => dump::run(args, &output),
+        Command::Expand(args) => expand::run(args, &output),
+        Command::Layers(args) => layers::run(args, &output),
+        Command::Fmt(args) => fmt::run(args, &output),
     }
 }
 

@@ -4,6 +4,8 @@ use super::compile::{self, Options};
 use super::output::{Output, spaced};
 use crate::graph::summary::Summary;
 use clap::Args;
+use serde::Serialize;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +16,10 @@ pub struct SummaryArgs {
     spec: PathBuf,
     #[command(flatten)]
     options: Options,
-    /// Print it as JSON, with `params`, `macs`, `activation_bytes` and `layers`.
+    /// Images at a time, for the memory; the recipe's when not given.
+    #[arg(long, value_name = "N")]
+    batch: Option<NonZeroU64>,
+    /// Print it as JSON, with `params`, `macs`, `activation_bytes`, `train_bytes`, `eval_bytes` and `layers`.
     #[arg(long)]
     json: bool,
 }
@@ -24,10 +29,13 @@ pub fn run(args: &SummaryArgs, output: &Output) -> ExitCode {
     match compile::compile(&args.spec, &args.options.request(Vec::new())) {
         Ok(compiled) => {
             output.diagnostics(&compiled.warnings, &compiled.sources);
+            let batch = args.batch.map_or(compiled.recipe.batch as u64, NonZeroU64::get);
+            let summary = &compiled.summary;
             if args.json {
-                output.json(&compiled.summary);
+                let (train_bytes, eval_bytes) = (summary.train_bytes(batch), summary.eval_bytes(batch));
+                output.json(&WithMemory { summary, batch, train_bytes, eval_bytes });
             } else {
-                output.result(&table(&compiled.summary));
+                output.result(&format!("{}\n{}", table(summary), memory(summary, batch)));
             }
             ExitCode::SUCCESS
         }
@@ -38,9 +46,44 @@ pub fn run(args: &SummaryArgs, output: &Output) -> ExitCode {
     }
 }
 
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct WithMemory<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    batch: u64,
+    train_bytes: u64,
+    eval_bytes: u64,
+}
+
+/// The memory at a batch size, in words.
+pub fn memory(summary: &Summary, batch: u64) -> String {
+    format!(
+        "memory with {} image{} at a time: {} to train, {} to evaluate",
+        spaced(batch),
+        if batch == 1 { "" } else { "s" },
+        bytes(summary.train_bytes(batch)),
+        bytes(summary.eval_bytes(batch)),
+    )
+}
+
+/// Bytes in the unit that leaves one to four digits before the point.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut size = bytes as f64 / 1024.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().unwrap_or(&"KiB");
+    while size >= 1024.0
+        && let Some(next) = units.next()
+    {
+        (size, unit) = (size / 1024.0, next);
+    }
+    format!("{size:.1} {unit}")
+}
+
 /// The summary as a table.
 pub fn table(summary: &Summary) -> String {
-    const HEAD: [&str; 5] = ["layer", "output", "parameters", "multiply-adds", "activation bytes"];
+    const HEAD: [&str; 6] = ["layer", "output", "field", "parameters", "multiply-adds", "activation bytes"];
     let mut rows = vec![HEAD.map(str::to_string)];
     for line in &summary.layers {
         let dims: Vec<String> = line.output.iter().map(usize::to_string).collect();
@@ -48,6 +91,7 @@ pub fn table(summary: &Summary) -> String {
         rows.push([
             line.name.clone(),
             dims.join("x"),
+            line.receptive_field.to_string(),
             number(line.params),
             number(line.macs),
             spaced(line.activation_bytes),
@@ -56,15 +100,19 @@ pub fn table(summary: &Summary) -> String {
     rows.push([
         "total".to_string(),
         String::new(),
+        String::new(),
         spaced(summary.params),
         spaced(summary.macs),
         spaced(summary.activation_bytes),
     ]);
-    let widths: [usize; 5] = std::array::from_fn(|column| {
+    let widths: [usize; 6] = std::array::from_fn(|column| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     });
     let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
-    let mut lines = vec![format!("{}: one image, forward; one multiply with one add counts as one", summary.net)];
+    let mut lines = vec![
+        format!("{}: one image, forward; one multiply with one add counts as one", summary.net),
+        "field: the pixels that an output can see, and /n where neighbours lie n pixels apart".to_string(),
+    ];
     for (index, row) in rows.iter().enumerate() {
         if index == 1 || index + 1 == rows.len() {
             lines.push(rule.clone());
@@ -75,7 +123,7 @@ pub fn table(summary: &Summary) -> String {
             .enumerate()
             .map(
                 |(column, (cell, width))| {
-                    if column < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                    if column < 3 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
                 },
             )
             .collect();

@@ -1,25 +1,23 @@
 //! `netc train`: trains a spec's network.
 
+use super::compile::Compiled;
 use crate::data::{DataSet, LoadOptions, Take};
-use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::Engine;
-use crate::engine::select::{self, Device};
+use crate::diagnostic::Diagnostic;
+use crate::engine::select::{self, Selection};
 use crate::lower::program::Program;
 use crate::random::text_key;
 use crate::syntax::span::{FileId, SourceMap};
-use crate::train::folder::{RECIPE, RunFolder};
-use crate::train::input::{Input, fits};
-use crate::train::progress::{Progress, final_lines};
-use crate::train::recipe::Recipe;
-use crate::train::record::Record;
-use crate::train::runner::{self, RunError};
+use crate::train::folder::RunFolder;
+use crate::train::identity::Identity;
+use crate::train::input::fits;
+use crate::train::manifest::{self, DataRequest, Machine, Manifest, SpecRecord};
+use crate::train::session::Session;
 use crate::train::stop::Stop;
-use crate::train::weights::About;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 /// Where runs go when nothing is said.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// `netc train`, beside what every command takes that reads a spec.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,12 +39,16 @@ pub struct TrainArguments {
     /// What every random draw depends on: the same seed gives the same run
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Where to run
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    #[command(flatten)]
+    /// Where it runs.
+    pub selection: Selection,
     /// Folder for the results; `runs/<net>-<n>` if not given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Goes on from the last checkpoint in that folder (the newest of this net if none is given), to the same bits as
+    /// without the break; begins there if it has no checkpoint yet
+    #[arg(long)]
+    pub resume: bool,
 }
 
 impl TrainArguments {
@@ -61,94 +63,61 @@ impl TrainArguments {
     }
 }
 
-/// Trains `program` by `recipe`, which has all changes applied already. What is learnt is in the folder; results are
-/// on stdout.
+/// Trains a compiled spec. What is learnt is in the folder; results are on stdout.
 ///
 /// # Errors
 /// When data, device, folder or run fail. A run that was interrupted is none.
-pub fn train(
-    program: Program,
-    recipe: &Recipe,
-    sources: &SourceMap,
-    arguments: &TrainArguments,
-) -> Result<(), Vec<Diagnostic>> {
-    let take = arguments.limit.map_or(Take::All, Take::First);
-    let options = LoadOptions { input: Some(program.input()), train: take, test: take };
-    let data = DataSet::load(&recipe.data, &options).map_err(|error| vec![Diagnostic::from(&error)])?;
-    fits(&program, &data.description).map_err(|error| vec![error])?;
-    let engine = select::engine(arguments.device, program).map_err(|error| vec![error])?;
-    let folder = match &arguments.out {
-        Some(out) => RunFolder::at(out),
-        None => RunFolder::numbered(Path::new(RUNS), &engine.program().net),
-    };
-    let folder = folder.map_err(|error| vec![error])?;
-    let stop = Stop::on_signal().map_err(|error| vec![error])?;
-    run(engine, recipe, &data, &spec_hash(sources), &folder, &stop).map_err(|error| vec![error])
+pub fn train(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) -> Result<(), Vec<Diagnostic>> {
+    one(compiled, arguments, parameters).map_err(|error| vec![error])
 }
 
-/// The part of [`train`] that needs neither the disk's data nor signals.
+fn one(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) -> Result<(), Diagnostic> {
+    let request = DataRequest { from: compiled.recipe.data.clone(), limit: arguments.limit };
+    let data = load(&request, &compiled.program)?;
+    let engine = select::engine(arguments.selection, compiled.program.clone())?;
+    let runs = Path::new(RUNS);
+    let net = &compiled.program.net;
+    let folder = match (&arguments.out, arguments.resume) {
+        (Some(out), true) => RunFolder::resumed(out)?,
+        (None, true) => RunFolder::resumed(&RunFolder::newest(runs, net))?,
+        (Some(out), false) => RunFolder::at(out)?,
+        (None, false) => RunFolder::numbered(runs, net)?,
+    };
+    let stop = Stop::on_signal()?;
+    let identity = Identity::of(engine.as_ref(), &compiled.recipe, &data);
+    let expanded = compiled.expanded.clone();
+    let manifest = Manifest {
+        started: Manifest::now(),
+        command: std::env::args().collect(),
+        machine: Machine::this(),
+        threads: arguments.selection.threads,
+        identity: identity.clone(),
+        data: request,
+        origins: manifest::origins(&compiled.recipe, &compiled.origins, &compiled.sources),
+        spec: SpecRecord::new(&arguments.spec, parameters, &compiled.sources, expanded),
+    };
+    let session = Session {
+        recipe: &compiled.recipe,
+        data: &data,
+        identity,
+        spec: spec_hash(&compiled.sources),
+        folder: &folder,
+        resume: arguments.resume,
+        stop: &stop,
+    };
+    session.run(engine, Some(&manifest)).map(drop)
+}
+
+/// The data of a run, held against the program.
 ///
 /// # Errors
-/// When the run fails, or its results cannot be written.
-pub fn run(
-    mut engine: Box<dyn Engine>,
-    recipe: &Recipe,
-    data: &DataSet,
-    spec: &str,
-    folder: &RunFolder,
-    stop: &Stop,
-) -> Result<(), Diagnostic> {
-    let program = engine.program().clone();
-    let input = Input::new(data, recipe).map_err(|error| Diagnostic::from(&error))?;
-    engine.load(&program.initial_state(recipe.seed)).map_err(RunError::from)?;
-    folder.write(RECIPE, &recipe.to_yaml())?;
-    let steps = recipe.length.steps(input.train.len().div_ceil(recipe.batch.max(1)) as u64);
-    eprintln!(
-        "{}: {} parameters; {}: {} training images, {} test images; {steps} steps of {}; results in {}",
-        program.net,
-        program.parameter_count(),
-        data.description.name,
-        input.train.len(),
-        input.test.len(),
-        recipe.batch,
-        folder.path().display()
-    );
-    let about = About {
-        net: program.net.clone(),
-        netc: env!("CARGO_PKG_VERSION").into(),
-        spec: spec.into(),
-        data: data.description.name.clone(),
-        steps: 0,
-    };
-    let progress = Progress::new(steps);
-    let mut record = Record { folder, program: &program, normalization: &input.normalization, about, progress };
-    let outcome = runner::train(engine.as_mut(), recipe, &input, stop, &mut record);
-    record.progress.finish();
-    let outcome = outcome.map_err(|error| finished_badly(error, folder))?;
-    // The last step is the last epoch's end unless the run was interrupted.
-    if outcome.interrupted {
-        if outcome.state.parameters.iter().flatten().any(|x| !x.is_finite()) {
-            let message = "interrupted, and the weights of the last step are no longer numbers: they were not saved";
-            return Err(Diagnostic::new(Code::LossNotFinite, message));
-        }
-        record.save(&outcome.state, outcome.steps)?;
-        record.progress.result(&format!("interrupted after step {} of {steps}; not evaluated since", outcome.steps));
-    }
-    if let (Some(last), Some(best)) = (&outcome.last, &outcome.best)
-        && !outcome.interrupted
-    {
-        for line in final_lines(last, best) {
-            record.progress.result(&line);
-        }
-    }
-    record.progress.result(&format!("weights {}", folder.weights().display()));
-    Ok(())
-}
-
-fn finished_badly(error: RunError, folder: &RunFolder) -> Diagnostic {
-    let weights = folder.weights();
-    let diagnostic = Diagnostic::from(error);
-    if weights.exists() { diagnostic.note(format!("saved in `{}`", weights.display())) } else { diagnostic }
+/// When it is not there, or not for this network.
+pub fn load(request: &DataRequest, program: &Program) -> Result<DataSet, Diagnostic> {
+    let take = request.limit.map_or(Take::All, Take::First);
+    let options = LoadOptions { input: Some(program.input()), train: take, test: take };
+    let data = DataSet::load(&request.from, &options).map_err(|error| Diagnostic::from(&error))?;
+    fits(program, &data.description)?;
+    Ok(data)
 }
 
 /// Hash of all `.net` texts of a compilation, in the order they were read: 16 hexadecimal digits.

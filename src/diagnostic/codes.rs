@@ -86,6 +86,9 @@ codes! {
     DeviceUnavailable = "E0704" Error "the device is not available";
     RunFailed = "E0705" Error "a run failed";
     LossNotFinite = "E0706" Error "the loss is no longer a number";
+    CheckpointMismatch = "E0707" Error "a checkpoint is of another run";
+    RecordUnreadable = "E0708" Error "the record of a run cannot be read";
+    RerunDiffers = "E0709" Error "a run that was made again came to other weights";
 
     UnusedBlock = "N001" Warning "a block is never called";
     UnusedParameter = "N002" Warning "a parameter is never read";

@@ -1,12 +1,15 @@
 //! What runs a [`Program`].
 //!
 //! The runner (`crate::train`) knows only the [`Engine`] trait. [`tensor`] is the reference: dfdx tensors and dfdx's
-//! autograd, on the CPU or a CUDA device.
+//! autograd, on the CPU or a CUDA device. [`native`] compiles for the CPU ahead and is the fast one.
 
+pub mod native;
 pub mod select;
 pub mod tensor;
+pub mod verify;
 
 use crate::lower::program::Program;
+use serde::{Deserialize, Serialize};
 
 /// A batch of images, N×C×H×W, already normalised and augmented.
 #[derive(Debug, Clone, Copy)]
@@ -85,10 +88,21 @@ pub struct Update<'a> {
     pub decay: &'a [f32],
 }
 
+/// The loss of one image as [`Metrics`] sum it: rounded to a multiple of 2⁻²⁴ (6·10⁻⁸).
+///
+/// Sums of such numbers are exact in `f64` up to 2²⁹, so that it makes no difference how often metrics are read, how
+/// images are grouped, or whether a run was interrupted in between.
+#[inline(always)]
+pub fn summable(loss: f64) -> f64 {
+    // Adding 1.5·2²⁸ leaves 24 bits behind the point.
+    const SHIFT: f64 = 1.5 * (1u64 << 28) as f64;
+    (loss + SHIFT) - SHIFT
+}
+
 /// What was seen since the last reading.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Sum over the images of the loss.
+    /// Sum over the images of the loss, each as [`summable`] gives it.
     pub loss_sum: f64,
     /// Images whose largest logit is that of their label.
     pub correct: u64,
@@ -158,6 +172,27 @@ fn check_lengths<'a>(
     Ok(())
 }
 
+/// What decides, beside the program and its inputs, on the last bits of a result. Threads do not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arithmetic {
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// `native` or `tensor`.
+    pub engine: String,
+    /// Vector instructions, where the engine chooses them.
+    pub instructions: Option<String>,
+    /// How convolutions are computed, where there is a choice.
+    pub convolution: Option<String>,
+}
+
+impl std::fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the {} engine on {}", self.engine, self.device)?;
+        self.instructions.iter().try_for_each(|set| write!(f, " with {set}"))?;
+        self.convolution.iter().try_for_each(|how| write!(f, ", {how} convolutions"))
+    }
+}
+
 /// What can go wrong while a program runs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -186,6 +221,9 @@ pub enum EngineError {
 pub trait Engine {
     /// The program it runs.
     fn program(&self) -> &Program;
+
+    /// What decides on the last bits of its results.
+    fn arithmetic(&self) -> Arithmetic;
 
     /// Replaces weights, velocities and statistics.
     ///
@@ -222,6 +260,13 @@ pub trait Engine {
     /// # Errors
     /// As for [`Engine::train_step`].
     fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError>;
+
+    /// What each batch norm normalises a batch with in [`Mode::Train`]: the mean, or the biased variance, of a batch for
+    /// each of [`Program::statistics`]; weights, statistics and metrics stay as they are.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError>;
 
     /// The gradient of the mean loss of a batch (in [`Mode::Train`], without decay) for each parameter, in the
     /// program's order; weights, statistics and metrics stay as they are. For tests and for looking at a net.

@@ -1,38 +1,88 @@
 //! Which engine runs a program.
 
-use super::{Engine, EngineError};
+use super::native::kernels::isa::Isa;
+use super::native::{self, Convolution, NativeEngine};
+use super::tensor::TensorEngine;
+use super::{Arithmetic, Engine, EngineError};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lower::program::Program;
+use clap::ValueEnum;
 
 /// Where a program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Device {
-    /// This machine's processor.
+    /// This machine's processor
     #[default]
     Cpu,
-    /// The first CUDA device.
+    /// The first CUDA device
     Cuda,
 }
 
-/// An engine for `program` on `device`.
+/// What runs a program on the CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum CpuEngine {
+    /// Compiled ahead for this processor
+    #[default]
+    Native,
+    /// dfdx tensors, the reference: slow, and derived independently
+    Tensor,
+}
+
+/// What `train` and `eval` take about where they run.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Selection {
+    /// Where to run
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
+    /// What runs it on the CPU
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: CpuEngine,
+    /// Threads of the native engine; all cores if not given. The result is the same for any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// How the native engine computes convolutions
+    #[arg(long, value_enum, default_value_t)]
+    pub convolution: Convolution,
+    /// Instruction set of the native engine, where it has to be that of another run.
+    #[arg(skip)]
+    pub isa: Option<Isa>,
+}
+
+impl Selection {
+    /// What computes as `arithmetic` says; `None` where that is not known here.
+    pub fn of(arithmetic: &Arithmetic, threads: Option<u16>) -> Option<Self> {
+        let isa = arithmetic.instructions.as_deref().map(str::parse).transpose().ok()?;
+        let convolution = arithmetic.convolution.as_deref().map(|name| Convolution::from_str(name, false));
+        Some(Selection {
+            device: Device::from_str(&arithmetic.device, false).ok()?,
+            engine: CpuEngine::from_str(&arithmetic.engine, false).ok()?,
+            threads,
+            convolution: convolution.transpose().ok()?.unwrap_or_default(),
+            isa,
+        })
+    }
+}
+
+/// An engine for `program` as selected.
 ///
 /// # Errors
 /// [`Code::DeviceUnavailable`] when there is no such device or netc was built without it; [`Code::RunFailed`] when the
 /// engine cannot take the program.
-pub fn engine(device: Device, program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
-    match device {
-        Device::Cpu => cpu(program),
-        Device::Cuda => cuda(program),
+pub fn engine(selection: Selection, program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
+    match (selection.device, selection.engine) {
+        (Device::Cpu, CpuEngine::Native) => {
+            let threads = selection.threads.map(usize::from);
+            let options = native::Options { threads, isa: selection.isa, convolution: selection.convolution };
+            Ok(Box::new(NativeEngine::new(program, options).map_err(|error| failed(&error))?))
+        }
+        (Device::Cpu, CpuEngine::Tensor) => Ok(Box::new(TensorEngine::cpu(program).map_err(|error| failed(&error))?)),
+        (Device::Cuda, _) => cuda(program),
     }
-}
-
-fn cpu(program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
-    Ok(Box::new(super::tensor::TensorEngine::cpu(program).map_err(|error| failed(&error))?))
 }
 
 #[cfg(feature = "cuda")]
 fn cuda(program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
-    Ok(Box::new(super::tensor::TensorEngine::cuda(program, 0).map_err(|error| failed(&error))?))
+    Ok(Box::new(TensorEngine::cuda(program, 0).map_err(|error| failed(&error))?))
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -59,7 +109,10 @@ mod tests {
 
     #[test]
     fn a_device_that_was_not_built_says_how_to() {
-        let error = engine(Device::Cuda, mock::program(Shape::map(1, 2, 2), 2)).err().unwrap();
+        let error =
+            engine(Selection { device: Device::Cuda, ..Selection::default() }, mock::program(Shape::map(1, 2, 2), 2))
+                .err()
+                .unwrap();
         assert_eq!(error.code, Code::DeviceUnavailable);
         assert!(error.help[0].contains("--features cuda"));
     }

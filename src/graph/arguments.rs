@@ -44,7 +44,15 @@ impl Bound {
 /// Puts the arguments of a call into their slots. Every mistake is told; `None` when there was one.
 pub fn bind(call: &Call, slots: &[Slot], environment: &Environment, problems: &mut Vec<Problem>) -> Option<Bound> {
     let before = problems.len();
-    let mut binder = Binder { call, slots, environment, problems, values: vec![None; slots.len()], extra: false };
+    let mut binder = Binder {
+        call,
+        slots,
+        environment,
+        problems,
+        values: vec![None; slots.len()],
+        broken: vec![false; slots.len()],
+        extra: false,
+    };
     match &call.arguments {
         Arguments::Words(words) => binder.words(words),
         Arguments::List(list) => {
@@ -81,6 +89,8 @@ struct Binder<'a> {
     environment: &'a Environment,
     problems: &'a mut Vec<Problem>,
     values: Vec<Option<(Value, Span)>>,
+    /// Slots whose argument was given, but is wrong: what follows does not move into their place.
+    broken: Vec<bool>,
     /// Whether too many arguments were told already.
     extra: bool,
 }
@@ -151,7 +161,8 @@ impl Binder<'_> {
     }
 
     fn positional(&mut self, value: &Expr) {
-        let free = self.slots.iter().zip(&self.values).position(|(slot, given)| slot.positional && given.is_none());
+        let places = self.slots.iter().zip(&self.values).zip(&self.broken);
+        let free = places.into_iter().position(|((slot, given), broken)| slot.positional && given.is_none() && !broken);
         match free {
             Some(index) => self.set(index, value.span, value),
             None if self.extra => {}
@@ -159,7 +170,8 @@ impl Binder<'_> {
                 self.extra = true;
                 let places = self.slots.iter().filter(|slot| slot.positional).map(|slot| slot.name.clone()).collect();
                 let callee = self.call.callee.text.clone();
-                self.problems.push(Problem::TooManyArguments { callee, span: value.span, places });
+                let attributes = !self.slots.is_empty();
+                self.problems.push(Problem::TooManyArguments { callee, span: value.span, places, attributes });
             }
         }
     }
@@ -179,7 +191,12 @@ impl Binder<'_> {
         };
         match result.and_then(|found| check(slot, found, value.span)) {
             Ok(found) => self.store(index, if key == value.span { key } else { key.to(value.span) }, found),
-            Err(problem) => self.problems.push(problem),
+            Err(problem) => {
+                self.problems.push(problem);
+                if let Some(broken) = self.broken.get_mut(index) {
+                    *broken = true;
+                }
+            }
         }
     }
 
@@ -224,7 +241,7 @@ pub fn check(slot: &Slot, value: Value, span: Span) -> Result<Value, Problem> {
         attribute: slot.name.clone(),
         span,
         form: slot.kind.form(),
-        found: format!("{}, {value}", value.kind()),
+        found: value.describe(),
     };
     let range = |value: &Value, allowed: String| Problem::OutOfRange {
         attribute: slot.name.clone(),

@@ -2,8 +2,9 @@
 
 use super::arguments::{Bound, Slot, count, padding, pair, real, shape};
 use super::catalog::{Entry, Kind};
+use super::conventions::Conventions;
 use super::dims::{Padding, Pair};
-use super::layer::{Layer, Pad, Rounding, Window, ZeroChannels};
+use super::layer::{Layer, Pad, Rounding, Squares, Window, ZeroChannels};
 use super::problem::Problem;
 use super::value::Value;
 use crate::lower::program::Divisor;
@@ -24,6 +25,7 @@ pub fn slots(entry: &Entry) -> Vec<Slot> {
 struct Given<'a> {
     entry: &'a Entry,
     bound: &'a Bound,
+    conventions: &'a Conventions,
 }
 
 impl Given<'_> {
@@ -67,17 +69,22 @@ impl Given<'_> {
             stride: self.pair("stride").unwrap_or(stride),
             pad: self.value("pad").and_then(|(value, _)| padding(value)).unwrap_or(Pad::Explicit(Padding::default())),
             dilation: self.pair("dilation").unwrap_or(Pair::square(1)),
-            rounding: if self.word("round") == Some("ceil") { Rounding::Ceil } else { Rounding::Floor },
+            rounding: match self.word("round") {
+                Some("ceil") => Rounding::Ceil,
+                // Every framework leaves out what does not fit a convolution.
+                None if self.entry.name != "conv" => self.conventions.rounding,
+                _ => Rounding::Floor,
+            },
         })
     }
 }
 
-/// Builds the layer of an entry of the catalog. `None` only if catalog and builder disagree, which a test excludes.
+/// Builds the layer of an entry of the catalog; `conventions` fill what is left open. `None` only if catalog and builder disagree, which a test excludes.
 ///
 /// # Errors
 /// What the kinds of the catalog cannot say: an even LRN size.
-pub fn layer(entry: &Entry, bound: &Bound) -> Result<Option<Layer>, Problem> {
-    let given = Given { entry, bound };
+pub fn layer(entry: &Entry, bound: &Bound, conventions: &Conventions) -> Result<Option<Layer>, Problem> {
+    let given = Given { entry, bound, conventions };
     if entry.name == "lrn"
         && let Some((value, span)) = given.value("size")
         && count(value).is_some_and(|size| size % 2 == 0)
@@ -108,8 +115,11 @@ fn known(given: &Given<'_>) -> Option<Layer> {
         "sigmoid" => Layer::Sigmoid,
         "max_pool" => Layer::MaxPool { window: given.window()? },
         "avg_pool" => {
-            let image = given.word("divisor") == Some("image");
-            let divisor = if image { Divisor::ImageOnly } else { Divisor::PaddedWindow };
+            let divisor = match given.word("divisor") {
+                Some("image") => Divisor::ImageOnly,
+                Some(_) => Divisor::PaddedWindow,
+                None => given.conventions.divisor,
+            };
             Layer::AvgPool { window: given.window()?, divisor }
         }
         "global_avg_pool" => Layer::GlobalAvgPool,
@@ -118,6 +128,11 @@ fn known(given: &Given<'_>) -> Option<Layer> {
             alpha: given.real("alpha").unwrap_or(1e-4),
             beta: given.real("beta").unwrap_or(0.75),
             k: given.real("k").unwrap_or(1.0),
+            squares: match given.word("squares") {
+                Some("sum") => Squares::Sum,
+                Some(_) => Squares::Mean,
+                None => given.conventions.squares,
+            },
         },
         "dropout" => Layer::Dropout { rate: given.real("rate")? },
         "flatten" => Layer::Flatten,

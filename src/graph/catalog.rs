@@ -33,9 +33,9 @@ impl Kind {
             Kind::Real(low, high) if high.is_infinite() => format!("a number of at least {low}"),
             Kind::Real(low, high) => format!("a number from {low} to {high}"),
             Kind::Flag => "`true` or `false`".into(),
-            Kind::Extent => "a number or a size such as `3x3`".into(),
+            Kind::Extent => "one number, or two such as `3x3`".into(),
             Kind::Padding => "a number, `(top, bottom, left, right)`, or `same`".into(),
-            Kind::Shape => "a shape such as `3x32x32`".into(),
+            Kind::Shape => "three numbers such as `3x32x32`, or one for a vector".into(),
             Kind::Word(words) => format!("one of {}", crate::diagnostic::suggest::list(words.iter().copied())),
             Kind::Int => "a whole number".into(),
             Kind::Size => "a size such as `3x3`".into(),
@@ -89,7 +89,7 @@ const STRIDE_OF_POOL: Attribute = optional("stride", Kind::Extent, "the kernel",
 const ROUND: Attribute = optional(
     "round",
     Kind::Word(&["floor", "ceil"]),
-    "floor",
+    "the recipe's, or floor",
     "whether a last window that reaches over the edge is left out or kept",
 );
 const ANY: Kind = Kind::Real(f64::NEG_INFINITY, f64::INFINITY);
@@ -154,7 +154,7 @@ pub const LAYERS: &[Entry] = &[
             optional(
                 "divisor",
                 Kind::Word(&["window", "image"]),
-                "window",
+                "the recipe's, or window",
                 "divide by the window with its padding, or by the part of it inside the image",
             ),
         ],
@@ -163,12 +163,18 @@ pub const LAYERS: &[Entry] = &[
     plain("global_avg_pool", "mean of each channel's plane: a map becomes a vector"),
     Entry {
         name: "lrn",
-        meaning: "local response norm across channels: x / (k + alpha / size * sum of squares)^beta",
+        meaning: "local response norm across channels: x / (k + alpha * squares)^beta",
         attributes: &[
             required("size", Kind::Count(1), "neighbouring channels, odd"),
-            optional("alpha", ANY, "0.0001", "factor of the sum, divided by `size` as in Caffe and PyTorch"),
+            optional("alpha", ANY, "0.0001", "factor of the squares"),
             optional("beta", ANY, "0.75", "exponent"),
-            optional("k", Kind::Real(0.0, f64::INFINITY), "1", "added to the sum"),
+            optional("k", Kind::Real(0.0, f64::INFINITY), "1", "added to it"),
+            optional(
+                "squares",
+                Kind::Word(&["mean", "sum"]),
+                "the recipe's, or mean",
+                "the sum of the neighbours' squares divided by `size` (Caffe, PyTorch), or the sum (TensorFlow)",
+            ),
         ],
         joins: false,
     },

@@ -3,6 +3,7 @@
 use super::arguments::{self, Slot, bind};
 use super::build;
 use super::catalog::{self, Entry, Kind};
+use super::conventions::Conventions;
 use super::layer::Layer;
 use super::layer_graph::{Expected, Fact, LayerGraph, Node};
 use super::naming::Names;
@@ -24,16 +25,18 @@ const MOST_STEPS: usize = 2_000_000;
 /// The deepest nesting of bodies and block calls.
 const DEEPEST: usize = 200;
 
-/// Unrolls the net. `None` when something was wrong; every mistake is told.
+/// Unrolls the net; `conventions` fill what layers leave open. `None` when something was wrong; every mistake is told.
 pub fn expand(
     definitions: &Definitions<'_>,
     net_parameters: &[String],
+    conventions: &Conventions,
     sources: &SourceMap,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<LayerGraph> {
     let before = diagnostics.len();
     let mut expander = Expander {
         blocks: &definitions.blocks,
+        conventions,
         sources,
         graph: DiGraph::new(),
         frames: Frames::default(),
@@ -54,7 +57,7 @@ pub fn expand(
         (None, Flow::Nothing) if expander.diagnostics.len() == before => {
             expander.tell(Problem::NoInput { net: name.clone(), span }, None);
         }
-        (Some((input, _)), Flow::Node(output)) if *input == output => {
+        (Some((input, _)), Flow::Node(output)) if *input == output && expander.diagnostics.len() == before => {
             expander.tell(Problem::NoLayers { net: name.clone(), span }, None);
         }
         _ => {}
@@ -90,6 +93,7 @@ type Scopes<'a> = Vec<HashMap<&'a str, (Flow, Span)>>;
 
 struct Expander<'a> {
     blocks: &'a HashMap<&'a str, &'a Definition>,
+    conventions: &'a Conventions,
     sources: &'a SourceMap,
     graph: DiGraph<Node, usize>,
     frames: Frames,
@@ -182,6 +186,7 @@ impl<'a> Expander<'a> {
             StatementKind::Residual { main, shortcut } => {
                 self.residual(place, scopes, (main, shortcut.as_ref()), statement, flow)
             }
+            StatementKind::Sequence(body) => self.body(&self.labelled(place, label), scopes, body, flow),
             StatementKind::From(name) => self.named(place, scopes, name),
             StatementKind::Expect(facts) => {
                 for fact in facts {
@@ -224,7 +229,7 @@ impl<'a> Expander<'a> {
         } else {
             let mut problems = Vec::new();
             let bound = bind(call, &build::slots(entry), &place.environment, &mut problems);
-            let layer = bound.as_ref().and_then(|bound| match build::layer(entry, bound) {
+            let layer = bound.as_ref().and_then(|bound| match build::layer(entry, bound, self.conventions) {
                 Ok(layer) => layer,
                 Err(problem) => {
                     problems.push(problem);
@@ -512,10 +517,12 @@ impl<'a> Expander<'a> {
         };
         let mut attributes = vec![("main", main.span)];
         attributes.extend(shortcut.map(|body| ("shortcut", body.span)));
+        // Messages point at the word, not at all that stands in the braces.
+        let keyword = Span { end: statement.span.start + "residual".len() as u32, ..statement.span };
         let node = Node {
             name: inside.names.layer(None, "add"),
             layer: Layer::Add,
-            origin: self.origin(place, statement.span),
+            origin: self.origin(place, keyword),
             attributes,
         };
         self.node(place, node, &[main_node, shortcut_node])

@@ -24,6 +24,16 @@ pub enum Rounding {
     Ceil,
 }
 
+/// What the alpha of a local response norm multiplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Squares {
+    /// The sum of the squares over `size`, whether or not so many channels exist (cuda-convnet, Caffe, PyTorch).
+    Mean,
+    /// The sum itself (Krizhevsky et al. 2012, TensorFlow).
+    Sum,
+}
+
 /// A sliding window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Window {
@@ -107,8 +117,10 @@ pub enum Layer {
     Lrn {
         /// Neighbouring channels, odd.
         size: usize,
-        /// Divided by `size` before use, as in Caffe and PyTorch.
+        /// Factor of the squares.
         alpha: f64,
+        /// Whether of their mean or of their sum.
+        squares: Squares,
         /// Exponent.
         beta: f64,
         /// Added to the sum.

@@ -3,14 +3,17 @@
 pub mod arguments;
 pub mod build;
 pub mod catalog;
+pub mod conventions;
 pub mod dims;
 pub mod expand;
+pub mod flat;
 pub mod foreign;
 pub mod layer;
 pub mod layer_graph;
 pub mod naming;
 pub mod origin;
 pub mod problem;
+pub mod receptive;
 pub mod resolve;
 pub mod shape;
 pub mod shape_problem;

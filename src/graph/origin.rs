@@ -51,6 +51,20 @@ impl Frames {
         FrameId(self.0.len() - 1)
     }
 
+    /// The frame of an id.
+    pub fn get(&self, id: FrameId) -> Option<&Frame> {
+        self.0.get(id.0)
+    }
+
+    /// A frame and what is round it, outermost first.
+    pub fn chain(&self, frame: Option<FrameId>) -> Vec<(FrameId, &Frame)> {
+        let next = |(_, frame): &(FrameId, &Frame)| frame.parent.and_then(|id| Some((id, self.get(id)?)));
+        let first = frame.and_then(|id| Some((id, self.get(id)?)));
+        let mut chain: Vec<_> = std::iter::successors(first, next).collect();
+        chain.reverse();
+        chain
+    }
+
     /// The chain as a note, innermost first; `None` at the top of a net.
     /// A repeat is told with the call it goes round.
     pub fn describe(&self, frame: Option<FrameId>, sources: &SourceMap) -> Option<String> {

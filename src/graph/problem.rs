@@ -20,7 +20,7 @@ pub enum Problem {
     MissingArgument { callee: String, span: Span, attribute: String, form: String },
     MissingValue { attribute: String, span: Span, form: String },
     MissingInputs { callee: String, span: Span },
-    TooManyArguments { callee: String, span: Span, places: Vec<String> },
+    TooManyArguments { callee: String, span: Span, places: Vec<String>, attributes: bool },
     GivenTwice { attribute: String, first: Span, second: Span },
     WrongType { attribute: String, span: Span, form: String, found: String },
     OutOfRange { attribute: String, span: Span, allowed: String, found: String },
@@ -124,8 +124,9 @@ impl Problem {
                         "`{callee}(x, y)` joins two named layers, `{callee}(x)` joins the layer above and `x`"
                     ))
             }
-            TooManyArguments { callee, span, places } => {
+            TooManyArguments { callee, span, places, attributes } => {
                 let places = match places.as_slice() {
+                    [] if !attributes => format!("`{callee}` takes no arguments"),
                     [] => format!("`{callee}` takes no arguments without a name"),
                     names => format!("`{callee}` takes {} without a name", list(names.iter().map(String::as_str))),
                 };

@@ -11,21 +11,26 @@ use petgraph::graph::NodeIndex;
 /// The most numbers one tensor of one image, or one weight, may have.
 pub const LARGEST: usize = 1 << 31;
 
-/// A graph in which every layer's shape is known.
+/// A graph with its shapes; only one that [is complete](Shaped::is_complete) has all of them.
 #[derive(Debug, Clone)]
 pub struct Shaped {
     /// The layers.
     pub graph: LayerGraph,
-    /// Output shape of each node, by index.
-    shapes: Vec<Shape>,
+    /// Output shape of each node, by index; none where it could not be worked out.
+    shapes: Vec<Option<Shape>>,
     /// Pixels of padding of each node with a window.
     paddings: Vec<Option<Padding>>,
 }
 
 impl Shaped {
-    /// What a layer gives.
+    /// Whether every layer's shape is known.
+    pub fn is_complete(&self) -> bool {
+        self.shapes.iter().all(Option::is_some)
+    }
+
+    /// What a layer gives; an empty vector where that is not known.
     pub fn shape(&self, node: NodeIndex) -> Shape {
-        self.shapes.get(node.index()).copied().unwrap_or(Shape::vector(0))
+        self.shapes.get(node.index()).copied().flatten().unwrap_or(Shape::vector(0))
     }
 
     /// What a layer's first input gives; the images' shape for the input itself.
@@ -35,13 +40,17 @@ impl Shaped {
 
     /// The padding of a layer with a window, in pixels; zero for others.
     pub fn padding(&self, node: NodeIndex) -> Padding {
-        self.paddings.get(node.index()).copied().flatten().unwrap_or_default()
+        self.known_padding(node).unwrap_or_default()
+    }
+
+    /// The same; none where it depends on a shape that is not known.
+    pub fn known_padding(&self, node: NodeIndex) -> Option<Padding> {
+        self.paddings.get(node.index()).copied().flatten()
     }
 }
 
-/// Infers every shape. `None` when one could not be; each mistake is told once, and what reads a layer without a shape
-/// is not looked at.
-pub fn infer(graph: LayerGraph, sources: &SourceMap, diagnostics: &mut Vec<Diagnostic>) -> Option<Shaped> {
+/// Infers every shape. Each mistake is told once, and what reads a layer without a shape is not looked at.
+pub fn infer(graph: LayerGraph, sources: &SourceMap, diagnostics: &mut Vec<Diagnostic>) -> Shaped {
     let mut shapes: Vec<Option<Shape>> = Vec::with_capacity(graph.graph.node_count());
     let mut paddings = Vec::with_capacity(graph.graph.node_count());
     for index in graph.graph.node_indices() {
@@ -49,7 +58,11 @@ pub fn infer(graph: LayerGraph, sources: &SourceMap, diagnostics: &mut Vec<Diagn
         let sources_of: Vec<NodeIndex> = graph.inputs(index);
         let inputs: Option<Vec<Shape>> =
             sources_of.iter().map(|input| shapes.get(input.index()).copied().flatten()).collect();
-        let mut padding = None;
+        // Padding in pixels is known before any shape is.
+        let mut padding = match node.layer.window() {
+            Some(Window { pad: Pad::Explicit(padding), .. }) => Some(*padding),
+            _ => None,
+        };
         let shape = inputs.and_then(|inputs| match rule(&node.layer, &inputs, &mut padding) {
             Ok(shape) => Some(shape),
             Err(problem) => {
@@ -61,8 +74,7 @@ pub fn infer(graph: LayerGraph, sources: &SourceMap, diagnostics: &mut Vec<Diagn
         shapes.push(shape);
         paddings.push(padding);
     }
-    let shapes = shapes.into_iter().collect::<Option<Vec<_>>>()?;
-    Some(Shaped { graph, shapes, paddings })
+    Shaped { graph, shapes, paddings }
 }
 
 fn rule(layer: &Layer, inputs: &[Shape], padding: &mut Option<Padding>) -> Result<Shape, ShapeProblem> {

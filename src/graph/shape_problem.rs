@@ -3,7 +3,6 @@
 use super::dims::{Padding, Pair, Shape};
 use super::layer_graph::{LayerGraph, Node};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::syntax::span::Span;
 use petgraph::graph::NodeIndex;
 
 /// One misfit.
@@ -97,7 +96,9 @@ impl ShapeProblem {
 /// Labels the layers that are read with what they give.
 fn producers(mut diagnostic: Diagnostic, inputs: &[NodeIndex], shapes: &[Shape], graph: &LayerGraph) -> Diagnostic {
     for (input, shape) in inputs.iter().zip(shapes) {
-        if let Some(node) = graph.graph.node_weight(*input) {
+        if let Some(node) = graph.graph.node_weight(*input)
+            && diagnostic.labels.iter().all(|label| label.span != node.origin.span)
+        {
             diagnostic = diagnostic.context(node.origin.span, format!("this gives {shape}"));
         }
     }
@@ -107,9 +108,8 @@ fn producers(mut diagnostic: Diagnostic, inputs: &[NodeIndex], shapes: &[Shape],
 /// A residual whose paths differ: the most common mistake of all, so it gets its own words.
 fn residual(node: &Node, inputs: &[NodeIndex], shapes: &[Shape], graph: &LayerGraph) -> Diagnostic {
     let [main, shortcut] = [0, 1].map(|i| shapes.get(i).copied().unwrap_or(Shape::vector(0)));
-    let keyword = Span { end: node.origin.span.start + "residual".len() as u32, ..node.origin.span };
     let diagnostic = Diagnostic::new(Code::InputsDiffer, "the two paths of this residual have different shapes")
-        .at(keyword, format!("main path gives {main}, shortcut gives {shortcut}"));
+        .at(node.origin.span, format!("main path gives {main}, shortcut gives {shortcut}"));
     let diagnostic = producers(diagnostic, inputs, shapes, graph);
     let (Shape::Map { channels, .. }, Shape::Map { .. }) = (main, shortcut) else { return diagnostic };
     let (from, to) = (shortcut.plane(), main.plane());

@@ -39,6 +39,11 @@ impl Value {
         }
     }
 
+    /// "the size 3x3"
+    pub fn describe(&self) -> String {
+        format!("the {} {self}", self.kind().trim_start_matches("a "))
+    }
+
     fn real(&self) -> Option<f64> {
         match self {
             Value::Int(value) => Some(*value as f64),
@@ -135,7 +140,7 @@ pub fn truth(condition: &Expr, environment: &Environment) -> Result<bool, Proble
 }
 
 fn operand_problem(operator: &'static str, expected: &'static str, found: &Value, span: Span) -> Problem {
-    Problem::Operand { operator, expected, found: format!("{}, {found}", found.kind()), span }
+    Problem::Operand { operator, expected, found: found.describe(), span }
 }
 
 fn binary(op: BinaryOp, left: (&Value, Span), right: (&Value, Span), span: Span) -> Result<Value, Problem> {
@@ -245,7 +250,7 @@ mod tests {
         assert_eq!(value("7 / 2").unwrap_err(), "7 / 2 is not a whole number");
         assert_eq!(value("n / (n - 3)").unwrap_err(), "division by zero");
         assert_eq!(value("9007199254740992 * 2").unwrap_err(), "the result is too large");
-        assert_eq!(value("n + wide").unwrap_err(), "`+` needs a number, not a truth value, true");
+        assert_eq!(value("n + wide").unwrap_err(), "`+` needs a number, not the truth value true");
         assert_eq!(value("m").unwrap_err(), "there is no parameter `m` here");
     }
 }

@@ -3,7 +3,8 @@
 //! The recipe sets them (`init`, `batch_norm`); they live here so that lowering does not depend on training.
 
 use super::program::{Init, VarianceEstimate};
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 /// Which rule gives the starting weights of convolutions and linear layers.
 ///
@@ -19,6 +20,13 @@ pub enum InitRule {
     /// U(±√(6/(fan_in + fan_out))), biases 0. Glorot & Bengio 2010, "Understanding the difficulty of training deep
     /// feedforward neural networks", eq. 16. The usual choice for tanh.
     GlorotUniform,
+    /// Normal with variance 1/fan_in, cut off at two deviations; biases 0. TensorFlow's `variance_scaling_initializer()`
+    /// with its defaults (scale 1, fan-in, truncated), Keras's `lecun_normal`; both widen the normal by 1/0.8796 before
+    /// they cut it, so that the variance holds (keras/src/initializers/random_initializers.py:305).
+    VarianceScaling,
+    /// All 0, biases too: Caffe's `constant` filler, which is what it does where no filler is written. Every unit of a
+    /// layer then stays equal to every other, so that nothing can be learnt.
+    Zero,
     /// U(±1/√fan_in) for weights and biases: what PyTorch, dfdx and burn do when nothing is said. LeCun et al. 1998,
     /// "Efficient BackProp", has the same scale but for a factor √3.
     Torch,
@@ -26,12 +34,19 @@ pub enum InitRule {
 
 impl InitRule {
     /// Every rule with the word a recipe uses for it.
-    pub const NAMES: [(&'static str, InitRule); 4] = [
+    pub const NAMES: [(&'static str, InitRule); 6] = [
         ("he-normal", InitRule::HeNormal),
         ("he-uniform", InitRule::HeUniform),
         ("glorot-uniform", InitRule::GlorotUniform),
         ("torch", InitRule::Torch),
+        ("variance-scaling", InitRule::VarianceScaling),
+        ("zero", InitRule::Zero),
     ];
+
+    /// The word a recipe uses for it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name)
+    }
 
     /// Starting values of a weight.
     pub fn weight(self, fan: Fan) -> Init {
@@ -41,6 +56,10 @@ impl InitRule {
             InitRule::HeUniform => Init::Uniform { bound: (6.0 / fan_in).sqrt() as f32 },
             InitRule::GlorotUniform => Init::Uniform { bound: (6.0 / (fan_in + fan_out)).sqrt() as f32 },
             InitRule::Torch => Init::Uniform { bound: (1.0 / fan_in).sqrt() as f32 },
+            InitRule::VarianceScaling => {
+                Init::TruncatedNormal { deviation: ((1.0 / fan_in).sqrt() / Init::TRUNCATION) as f32 }
+            }
+            InitRule::Zero => Init::Constant { value: 0.0 },
         }
     }
 
@@ -48,8 +67,40 @@ impl InitRule {
     pub fn bias(self, fan: Fan) -> Init {
         match self {
             InitRule::Torch => self.weight(fan),
-            InitRule::HeNormal | InitRule::HeUniform | InitRule::GlorotUniform => Init::Constant { value: 0.0 },
+            InitRule::HeNormal
+            | InitRule::HeUniform
+            | InitRule::GlorotUniform
+            | InitRule::VarianceScaling
+            | InitRule::Zero => Init::Constant { value: 0.0 },
         }
+    }
+}
+
+/// The rules in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InitRules {
+    /// Of convolutions.
+    pub conv: InitRule,
+    /// Of linear layers.
+    pub linear: InitRule,
+}
+
+impl From<InitRule> for InitRules {
+    fn from(rule: InitRule) -> Self {
+        InitRules { conv: rule, linear: rule }
+    }
+}
+
+impl Serialize for InitRules {
+    /// As a recipe has it: one word where both are the same.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.conv == self.linear {
+            return self.conv.serialize(serializer);
+        }
+        let mut rules = serializer.serialize_map(Some(2))?;
+        rules.serialize_entry("conv", &self.conv)?;
+        rules.serialize_entry("linear", &self.linear)?;
+        rules.end()
     }
 }
 
@@ -97,7 +148,7 @@ impl Default for NormDefaults {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Defaults {
     /// Starting weights.
-    pub init: InitRule,
+    pub init: InitRules,
     /// Batch norm.
     pub norm: NormDefaults,
 }
@@ -105,7 +156,7 @@ pub struct Defaults {
 impl Default for Defaults {
     /// PyTorch's of both, since that is what most readers will compare with.
     fn default() -> Self {
-        Defaults { init: InitRule::Torch, norm: NormDefaults::default() }
+        Defaults { init: InitRule::Torch.into(), norm: NormDefaults::default() }
     }
 }
 
@@ -120,6 +171,7 @@ mod tests {
         f64::from(match init {
             Init::Normal { std } => std,
             Init::Uniform { bound } => bound,
+            Init::TruncatedNormal { deviation } => deviation,
             Init::Constant { value } => value,
         })
     }
@@ -133,9 +185,14 @@ mod tests {
             (InitRule::HeUniform, 0.204_124_15),
             (InitRule::GlorotUniform, 0.117_851_13),
             (InitRule::Torch, 0.083_333_33),
+            // 1/12 over 0.8796: std 0.0833 once the tails are gone.
+            (InitRule::VarianceScaling, 0.094_737_27),
+            (InitRule::Zero, 0.0),
         ] {
             assert!((number(rule.weight(fan)) - expected).abs() < 1e-7, "{rule:?}");
         }
+        assert!((InitRule::VarianceScaling.weight(fan).std() - 1.0 / 12.0).abs() < 1e-7);
+        assert!((InitRule::Torch.weight(fan).std() - 0.048_112_52).abs() < 1e-7);
         assert!(matches!(InitRule::HeNormal.weight(fan), Init::Normal { .. }));
         assert!(matches!(InitRule::Torch.weight(fan), Init::Uniform { .. }));
     }

@@ -1,10 +1,10 @@
 //! Checked graph to [`Program`]: every default filled in, every name given.
 
-use super::defaults::{Defaults, Fan};
+use super::defaults::{Defaults, Fan, InitRule};
 use super::program::*;
 use crate::check::Checked;
 use crate::graph::dims::Shape;
-use crate::graph::layer::{Layer, ZeroChannels};
+use crate::graph::layer::{Layer, Squares, ZeroChannels};
 use crate::graph::layer_graph::Node;
 use crate::graph::shape::Shaped;
 use petgraph::graph::NodeIndex;
@@ -73,14 +73,14 @@ impl Lowering<'_> {
                 let dims = [*out, input.channels() / groups, window.kernel.height, window.kernel.width];
                 let fan = Fan::conv(dims, *groups);
                 let weight = self.weight(node, dims.to_vec(), Role::ConvWeight, fan);
-                let bias = bias.then(|| self.bias(node, *out, fan));
+                let bias = bias.then(|| self.bias(node, Role::ConvWeight, *out, fan));
                 let (kernel, stride, dilation) = (window.kernel, window.stride, window.dilation);
                 OpKind::Conv { weight, bias, kernel, stride, padding, dilation, groups: *groups }
             }
             Layer::Linear { out, bias } => {
                 let fan = Fan::linear(*out, input.elements());
                 let weight = self.weight(node, vec![*out, input.elements()], Role::LinearWeight, fan);
-                OpKind::Linear { weight, bias: bias.then(|| self.bias(node, *out, fan)) }
+                OpKind::Linear { weight, bias: bias.then(|| self.bias(node, Role::LinearWeight, *out, fan)) }
             }
             Layer::BatchNorm { epsilon, decay } => self.norm(node, input, *epsilon, *decay),
             Layer::Relu => OpKind::Relu,
@@ -91,9 +91,12 @@ impl Lowering<'_> {
                 OpKind::AvgPool { kernel: window.kernel, stride: window.stride, padding, divisor: *divisor }
             }
             Layer::GlobalAvgPool => OpKind::GlobalAvgPool,
-            Layer::Lrn { size, alpha, beta, k } => OpKind::LocalResponseNorm {
+            Layer::Lrn { size, alpha, beta, k, squares } => OpKind::LocalResponseNorm {
                 size: *size,
-                alpha: (*alpha / *size as f64) as f32,
+                alpha: match squares {
+                    Squares::Mean => (*alpha / *size as f64) as f32,
+                    Squares::Sum => *alpha as f32,
+                },
                 beta: *beta as f32,
                 k: *k as f32,
             },
@@ -114,11 +117,16 @@ impl Lowering<'_> {
     }
 
     fn weight(&mut self, node: &Node, dims: Vec<usize>, role: Role, fan: Fan) -> ParameterId {
-        self.parameter(format!("{}.weight", node.name), dims, role, self.defaults.init.weight(fan))
+        self.parameter(format!("{}.weight", node.name), dims, role, self.rule(role).weight(fan))
     }
 
-    fn bias(&mut self, node: &Node, outputs: usize, fan: Fan) -> ParameterId {
-        self.parameter(format!("{}.bias", node.name), vec![outputs], Role::Bias, self.defaults.init.bias(fan))
+    fn rule(&self, of_weight: Role) -> InitRule {
+        if of_weight == Role::LinearWeight { self.defaults.init.linear } else { self.defaults.init.conv }
+    }
+
+    fn bias(&mut self, node: &Node, beside: Role, outputs: usize, fan: Fan) -> ParameterId {
+        let init = self.rule(beside).bias(fan);
+        self.parameter(format!("{}.bias", node.name), vec![outputs], Role::Bias, init)
     }
 
     fn parameter(&mut self, name: String, dims: Vec<usize>, role: Role, init: Init) -> ParameterId {

@@ -54,6 +54,7 @@ fn init(init: Init) -> String {
         Init::Constant { value } => format!("= {value}"),
         Init::Normal { std } => format!("~ normal(std {std})"),
         Init::Uniform { bound } => format!("~ uniform(bound {bound})"),
+        Init::TruncatedNormal { deviation } => format!("~ truncated_normal(deviation {deviation}, cut off at 2)"),
     }
 }
 

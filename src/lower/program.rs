@@ -103,6 +103,27 @@ pub enum Init {
         /// Half the width.
         bound: f32,
     },
+    /// Normal with mean 0, drawn again wherever it lies beyond two deviations: its own standard deviation is 0.8796 of
+    /// `deviation`.
+    TruncatedNormal {
+        /// Standard deviation before the tails are cut off.
+        deviation: f32,
+    },
+}
+
+impl Init {
+    /// Standard deviation of what is drawn; 0 for a constant.
+    pub fn std(self) -> f64 {
+        match self {
+            Init::Constant { .. } => 0.0,
+            Init::Normal { std } => f64::from(std),
+            Init::Uniform { bound } => f64::from(bound) / 3f64.sqrt(),
+            Init::TruncatedNormal { deviation } => f64::from(deviation) * Init::TRUNCATION,
+        }
+    }
+
+    /// Standard deviation of a standard normal cut off at ±2: √(1 − 4φ(2)/(2Φ(2) − 1)).
+    pub const TRUNCATION: f64 = 0.879_625_661_034_239_8;
 }
 
 /// A running statistic of a batch norm, one number a channel.

@@ -4,7 +4,7 @@ use super::span::{FileId, Span};
 use serde::Serialize;
 
 /// One `.net` file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct File {
     /// Which file.
     pub id: FileId,
@@ -15,7 +15,8 @@ pub struct File {
 }
 
 /// A top-level item.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Item {
     /// `use "lib/resnet.net"`
     Use(PathItem),
@@ -28,7 +29,7 @@ pub enum Item {
 }
 
 /// A path in quotes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PathItem {
     /// The text between the quotes.
     pub path: String,
@@ -37,7 +38,7 @@ pub struct PathItem {
 }
 
 /// A net or a block.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Definition {
     /// Its name.
     pub name: Name,
@@ -50,7 +51,7 @@ pub struct Definition {
 }
 
 /// A name where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Name {
     /// The letters.
     pub text: String,
@@ -59,7 +60,7 @@ pub struct Name {
 }
 
 /// `width: int = 16`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Parameter {
     /// Its name.
     pub name: Name,
@@ -70,7 +71,7 @@ pub struct Parameter {
 }
 
 /// Statements in braces.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Body {
     /// In order.
     pub statements: Vec<Statement>,
@@ -79,7 +80,7 @@ pub struct Body {
 }
 
 /// One statement, perhaps named: `x = conv 16 3x3`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Statement {
     /// The name before `=`.
     pub label: Option<Name>,
@@ -90,7 +91,8 @@ pub struct Statement {
 }
 
 /// What a statement does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StatementKind {
     /// A layer or a block.
     Call(Call),
@@ -110,6 +112,8 @@ pub enum StatementKind {
         /// The last `else`.
         otherwise: Option<Body>,
     },
+    /// `{ … }`, to name several layers together.
+    Sequence(Body),
     /// `residual { … } shortcut { … }`
     Residual {
         /// The main path.
@@ -124,7 +128,7 @@ pub enum StatementKind {
 }
 
 /// A fact to prove.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Expectation {
     /// `params`, `macs`, `shape` or `layers`.
     pub subject: Name,
@@ -133,7 +137,7 @@ pub struct Expectation {
 }
 
 /// A layer or block with its arguments.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Call {
     /// What is called.
     pub callee: Name,
@@ -142,7 +146,8 @@ pub struct Call {
 }
 
 /// Arguments in either notation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Arguments {
     /// `16 3x3 stride 2`: which words are attribute names is known only when the callee is.
     Words(Vec<Expr>),
@@ -151,7 +156,7 @@ pub enum Arguments {
 }
 
 /// One argument of a list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Argument {
     /// The name before `:`.
     pub key: Option<Name>,
@@ -160,7 +165,7 @@ pub struct Argument {
 }
 
 /// An expression where it stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
@@ -169,7 +174,8 @@ pub struct Expr {
 }
 
 /// An expression.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExprKind {
     /// `16`
     Integer(i64),
@@ -202,6 +208,7 @@ pub enum ExprKind {
 
 /// Operators before their operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnaryOp {
     /// `-`
     Minus,
@@ -211,6 +218,7 @@ pub enum UnaryOp {
 
 /// Operators between operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BinaryOp {
     /// `or`
     Or,

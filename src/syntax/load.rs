@@ -4,7 +4,8 @@ use super::ast::{File, Item, PathItem};
 use super::parse::parse;
 use super::span::{FileId, SourceMap, Span};
 use crate::diagnostic::{Code, Diagnostic};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
 
 /// A longer text is not a spec that a person wrote, and offsets have to fit 32 bits.
 const LONGEST_FILE: u64 = 64 << 20;
@@ -42,12 +43,79 @@ pub fn load(path: &Path, sources: &mut SourceMap) -> Result<Spec, Vec<Diagnostic
 /// # Errors
 /// As [`load`].
 pub fn load_text(path: &Path, text: String, sources: &mut SourceMap) -> Result<Spec, Vec<Diagnostic>> {
-    let mut loader = Loader { sources, files: Vec::new(), known: Vec::new(), open: Vec::new(), problems: Vec::new() };
+    load_with(path, text, Texts::Disk, sources)
+}
+
+/// Takes every text from memory, by its path: what a run's record holds.
+///
+/// # Errors
+/// As [`load`], for what is not among them.
+pub fn load_texts(
+    path: &Path,
+    texts: &HashMap<PathBuf, String>,
+    sources: &mut SourceMap,
+) -> Result<Spec, Vec<Diagnostic>> {
+    let texts = Texts::Memory(texts);
+    match texts.read(path) {
+        Ok(text) => load_with(path, text, texts, sources),
+        Err(reason) => {
+            let message = format!("cannot read {}: {reason}", path.display());
+            Err(vec![Diagnostic::new(Code::FileNotRead, message)])
+        }
+    }
+}
+
+/// Where texts are.
+#[derive(Debug, Clone, Copy)]
+enum Texts<'a> {
+    Disk,
+    Memory(&'a HashMap<PathBuf, String>),
+}
+
+impl Texts<'_> {
+    fn read(self, path: &Path) -> Result<String, String> {
+        match self {
+            Texts::Disk => read(path),
+            Texts::Memory(texts) => {
+                let found = texts.iter().find(|(known, _)| plain(known) == plain(path));
+                found.map(|(_, text)| text.clone()).ok_or_else(|| "it is not in the record".into())
+            }
+        }
+    }
+
+    /// The same for two paths to one file.
+    fn identity(self, path: &Path) -> PathBuf {
+        match self {
+            Texts::Disk => std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()),
+            Texts::Memory(_) => plain(path),
+        }
+    }
+}
+
+/// A path without `.` and `..`, as far as it says itself.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+fn load_with(path: &Path, text: String, texts: Texts<'_>, sources: &mut SourceMap) -> Result<Spec, Vec<Diagnostic>> {
+    let (files, known, open, problems) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut loader = Loader { texts, sources, files, known, open, problems };
     loader.add(path, text);
     if loader.problems.is_empty() { Ok(Spec { files: loader.files }) } else { Err(loader.problems) }
 }
 
 struct Loader<'a> {
+    texts: Texts<'a>,
     sources: &'a mut SourceMap,
     files: Vec<File>,
     /// Identity of each file that was begun.
@@ -59,7 +127,7 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn add(&mut self, path: &Path, text: String) {
-        let identity = identity(path);
+        let identity = self.texts.identity(path);
         self.known.push(identity.clone());
         let id = self.sources.add(path, text);
         let file = match parse(id, self.sources.text(id)) {
@@ -84,7 +152,7 @@ impl Loader<'_> {
 
     fn used(&mut self, from: &Path, item: &PathItem) {
         let path = relative(from, &item.path);
-        let identity = identity(&path);
+        let identity = self.texts.identity(&path);
         if let Some(start) = self.open.iter().position(|open| *open == identity) {
             let names = self.open.iter().skip(start).chain([&identity]);
             let chain: Vec<String> = names
@@ -97,7 +165,7 @@ impl Loader<'_> {
                     .help("move what both need into a third file"),
             );
         } else if !self.known.contains(&identity) {
-            match read(&path) {
+            match self.texts.read(&path) {
                 Ok(text) => self.add(&path, text),
                 Err(reason) => {
                     self.problems.push(
@@ -136,10 +204,6 @@ fn reason(error: &std::io::Error) -> String {
         std::io::ErrorKind::IsADirectory => "it is a directory".to_string(),
         _ => error.to_string(),
     }
-}
-
-fn identity(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// The recipe that the root names: where it is, and where that is said.

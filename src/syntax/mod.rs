@@ -2,6 +2,7 @@
 
 pub mod ast;
 mod brackets;
+pub mod format;
 pub mod load;
 pub mod parse;
 pub mod span;

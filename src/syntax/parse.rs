@@ -180,6 +180,7 @@ impl Builder {
                 StatementKind::Repeat { count, index, body: self.body(next)? }
             }
             Rule::if_else => self.if_else(parts)?,
+            Rule::sequence => StatementKind::Sequence(self.body(self.next(&mut parts)?)?),
             Rule::residual => {
                 let main = self.body(self.next(&mut parts)?)?;
                 let shortcut = parts.next().map(|body| self.body(body)).transpose()?;
@@ -382,6 +383,14 @@ fn syntax_error(file: FileId, text: &str, error: pest::error::Error<Rule>) -> Di
 fn hints(text: &str, offset: usize, rest: &str) -> Option<&'static str> {
     let before = text.get(..offset).unwrap_or("").trim_end_matches([' ', '\t']);
     let line = before.rsplit(['\n', ';']).next().unwrap_or("");
+    const KEYWORDS: [&str; 17] = [
+        "use", "recipe", "net", "block", "repeat", "as", "if", "then", "else", "residual", "shortcut", "from",
+        "expect", "true", "false", "and", "or",
+    ];
+    let word: &str = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+    if KEYWORDS.contains(&word) {
+        return Some("this is a word of the language, which cannot stand here and cannot be a name");
+    }
     if rest.starts_with("//") || rest.starts_with("/*") {
         Some("comments begin with `#`")
     } else if rest.starts_with('=') {

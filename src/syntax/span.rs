@@ -3,15 +3,16 @@
 //! Every syntax node, graph node and diagnostic carries a [`Span`]. A span is 12 bytes and holds no text;
 //! the text is looked up in the [`SourceMap`] only when a message is printed.
 
+use serde::Serialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Names one file of a [`SourceMap`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
 pub struct FileId(pub u32);
 
 /// A range of bytes in one source file, end exclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
 pub struct Span {
     /// The file the bytes are in.
     pub file: FileId,

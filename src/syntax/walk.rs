@@ -7,7 +7,7 @@ pub fn statements<'a>(body: &'a Body, visit: &mut impl FnMut(&'a Statement)) {
     for statement in &body.statements {
         visit(statement);
         match &statement.kind {
-            StatementKind::Repeat { body, .. } => statements(body, visit),
+            StatementKind::Repeat { body, .. } | StatementKind::Sequence(body) => statements(body, visit),
             StatementKind::If { arms, otherwise } => {
                 arms.iter().for_each(|(_, body)| statements(body, visit));
                 otherwise.iter().for_each(|body| statements(body, visit));
@@ -31,7 +31,7 @@ pub fn expressions<'a>(statement: &'a Statement, visit: &mut impl FnMut(&'a Expr
         StatementKind::Repeat { count, .. } => visit(count),
         StatementKind::If { arms, .. } => arms.iter().for_each(|(condition, _)| visit(condition)),
         StatementKind::Expect(facts) => facts.iter().for_each(|fact| visit(&fact.value)),
-        StatementKind::Residual { .. } | StatementKind::From(_) => {}
+        StatementKind::Residual { .. } | StatementKind::Sequence(_) | StatementKind::From(_) => {}
     }
 }
 

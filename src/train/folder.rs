@@ -1,12 +1,22 @@
-//! The folder of a run: `weights.safetensors`, `metrics.jsonl`, `recipe.yaml`.
+//! The folder of a run: `run.yaml`, `recipe.yaml`, `weights.safetensors`, `metrics.jsonl` and `.csv`, `checkpoints/`.
 
-use super::weights;
+use super::checkpoint::Checkpoints;
+use super::{manifest, tensor_file, weights};
 use crate::diagnostic::{Code, Diagnostic};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the file of metrics, one JSON object a line and epoch.
 pub const METRICS: &str = "metrics.jsonl";
+/// Name of the file of metrics as comma-separated values.
+pub const CSV: &str = "metrics.csv";
+/// Name of the weights of the epoch that was best on held-out images.
+pub const BEST: &str = "best.safetensors";
+/// Name of the folder of checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// Name of the file that a running netc holds.
+const LOCK: &str = ".lock";
 /// Name of the recipe in force, with every default written out.
 pub const RECIPE: &str = "recipe.yaml";
 
@@ -21,15 +31,41 @@ impl RunFolder {
     /// [`Code::OutputFailed`] when it does, or cannot be made.
     pub fn at(out: &Path) -> Result<Self, Diagnostic> {
         std::fs::create_dir_all(out).map_err(|error| failed(out, &error))?;
-        match [weights::FILE_NAME, METRICS].into_iter().find(|name| out.join(name).exists()) {
+        match [weights::FILE_NAME, METRICS, manifest::FILE_NAME, CHECKPOINTS]
+            .into_iter()
+            .find(|name| out.join(name).exists())
+        {
             None => Ok(RunFolder(out.to_path_buf())),
             Some(name) => {
                 let message = format!("`{}` holds a run already", out.display());
                 let diagnostic =
                     Diagnostic::new(Code::OutputFailed, message).note(format!("there is a `{name}` in it"));
-                Err(diagnostic.help("choose another folder with `--out`, or remove this one"))
+                Err(diagnostic
+                    .help("go on with it with `--resume`, choose another folder with `--out`, or remove this one"))
             }
         }
+    }
+
+    /// The folder of a run to go on with, made if need be; what a run that was killed left half-written is removed.
+    ///
+    /// # Errors
+    /// [`Code::OutputFailed`] when it cannot be made.
+    pub fn resumed(out: &Path) -> Result<Self, Diagnostic> {
+        let folder = RunFolder(out.to_path_buf());
+        std::fs::create_dir_all(out).map_err(|error| failed(out, &error))?;
+        tensor_file::remove_temporaries(out);
+        folder.checkpoints().tidy();
+        Ok(folder)
+    }
+
+    /// The newest `<net>-<n>` in `runs` that there is; the first where there is none.
+    pub fn newest(runs: &Path, net: &str) -> PathBuf {
+        let folder = |number: u64| runs.join(format!("{net}-{number}"));
+        let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
+        let number = |entry: std::fs::DirEntry| {
+            entry.file_name().to_str()?.strip_prefix(net)?.strip_prefix('-')?.parse::<u64>().ok()
+        };
+        folder(entries.filter_map(number).max().unwrap_or(1))
     }
 
     /// Makes `<net>-<n>` in `runs`, with the first n from 1 that is free.
@@ -50,6 +86,24 @@ impl RunFolder {
         }
     }
 
+    /// Takes the folder for this process, until the lock is dropped or the process is gone.
+    ///
+    /// # Errors
+    /// [`Code::OutputFailed`] when another one has it.
+    pub fn lock(&self) -> Result<File, Diagnostic> {
+        let path = self.0.join(LOCK);
+        let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("another netc is training in `{}`", self.0.display());
+                Err(Diagnostic::new(Code::OutputFailed, message).help("wait for it, or choose another folder"))
+            }
+            // A file system without locks is no reason not to train.
+            Err(TryLockError::Error(_)) => Ok(file),
+        }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0
@@ -65,13 +119,28 @@ impl RunFolder {
         self.0.join(METRICS)
     }
 
+    /// Where the metrics go as CSV.
+    pub fn csv(&self) -> PathBuf {
+        self.0.join(CSV)
+    }
+
+    /// Where the weights go that were best on held-out images.
+    pub fn best(&self) -> PathBuf {
+        self.0.join(BEST)
+    }
+
+    /// Its checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.0.join(CHECKPOINTS))
+    }
+
     /// Writes a file of text into it.
     ///
     /// # Errors
     /// [`Code::OutputFailed`].
     pub fn write(&self, name: &str, text: &str) -> Result<(), Diagnostic> {
         let path = self.0.join(name);
-        std::fs::write(&path, text).map_err(|error| failed(&path, &error))
+        tensor_file::write_atomically(&path, text.as_bytes()).map_err(|error| failed(&path, &error))
     }
 }
 

@@ -1,6 +1,6 @@
 //! An engine for tests that want nothing of an engine but the trait: one linear layer, gradients by hand.
 
-use crate::engine::{Batch, DecayForm, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::engine::{Arithmetic, Batch, DecayForm, Engine, EngineError, Metrics, Mode, State, Update, summable};
 use crate::graph::dims::Shape;
 use crate::lower::program::{Init, Loss, Op, OpKind, Parameter, ParameterId, Program, Role, Statistic, Value, ValueId};
 
@@ -32,7 +32,7 @@ pub fn program(input: Shape, classes: usize) -> Program {
             parameter("linear1.weight", vec![classes, features], Role::LinearWeight),
             parameter("linear1.bias", vec![classes], Role::Bias),
         ],
-        statistics: vec![Statistic { name: "bn1.running_mean".into(), channels: 3, initial: 0.0 }],
+        statistics: vec![Statistic { name: "bn1.running_mean".into(), channels: 3, initial: 1.0 }],
         ops: vec![op("flatten1", OpKind::Flatten, 0, 1), op("linear1", linear, 1, 2)],
         logits: ValueId(2),
         loss: Loss::SoftmaxCrossEntropy,
@@ -68,7 +68,7 @@ impl MockEngine {
             let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f32 = logits.iter().map(|x| (x - top).exp()).sum();
             let softmax: Vec<f32> = logits.iter().map(|x| (x - top).exp() / sum).collect();
-            self.metrics.loss_sum -= f64::from(softmax[label as usize].max(1e-30).ln());
+            self.metrics.loss_sum += summable(-f64::from(softmax[label as usize].max(1e-30).ln()));
             self.metrics.correct += u64::from(logits[label as usize] == top);
             self.metrics.images += 1;
             all.push(softmax);
@@ -80,6 +80,10 @@ impl MockEngine {
 impl Engine for MockEngine {
     fn program(&self) -> &Program {
         &self.program
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic { device: "cpu".into(), engine: "mock".into(), instructions: None, convolution: None }
     }
 
     fn load(&mut self, state: &State) -> Result<(), EngineError> {
@@ -134,6 +138,13 @@ impl Engine for MockEngine {
 
     fn logits(&mut self, _: &Batch<'_>, _: Mode) -> Result<Vec<f32>, EngineError> {
         Err(EngineError::Batch("the mock has no logits".into()))
+    }
+
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        batch.validate(&self.program)?;
+        // As if the unused statistic were the mean of the pixels.
+        let mean = batch.images.iter().sum::<f32>() / batch.images.len() as f32;
+        Ok(self.state.statistics.iter().map(|statistic| vec![mean; statistic.len()]).collect())
     }
 
     fn gradients(&mut self, _: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

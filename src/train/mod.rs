@@ -1,13 +1,24 @@
 //! Training and evaluation of any program on any engine.
 //!
 //! ```text
-//! YAML --yaml, set--> Source --section, values, recipe_text--> Recipe --schedule, input--> runner --report--> record, progress
+//! YAML --yaml, set, profile--> Source --section, values, recipe_text--> Recipe --schedule, input--> runner --report--> record, progress
 //! ```
 
+pub mod checkpoint;
+mod evaluation;
+pub mod failure;
 pub mod folder;
+pub mod identity;
 pub mod input;
+pub mod interval;
+pub mod log;
+pub mod manifest;
 #[cfg(test)]
 pub mod mock;
+mod not_finite;
+pub mod origin;
+pub mod population;
+pub mod profile;
 pub mod progress;
 pub mod recipe;
 mod recipe_text;
@@ -16,8 +27,11 @@ pub mod report;
 pub mod runner;
 pub mod schedule;
 mod section;
+pub mod session;
 mod set;
+mod steps;
 pub mod stop;
+pub mod tensor_file;
 mod values;
 pub mod weights;
 mod yaml;

@@ -13,6 +13,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: ProgressBar,
     plain: bool,
+    /// Steps that were done before it began.
+    done: u64,
     begin: Instant,
     said: Instant,
 }
@@ -23,6 +25,13 @@ impl Progress {
         Progress::with(total, !std::io::stderr().is_terminal())
     }
 
+    /// For a run of which `done` steps are done already.
+    pub fn resumed(done: u64, total: u64) -> Self {
+        let progress = Progress::new(total);
+        progress.bar.set_position(done);
+        Progress { done, ..progress }
+    }
+
     /// As [`Progress::new`], with plain lines if `plain`.
     pub fn with(total: u64, plain: bool) -> Self {
         let target = if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) };
@@ -31,7 +40,7 @@ impl Progress {
         let template = "{bar:24} {pos}/{len} {msg} {eta} left";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         let now = Instant::now();
-        Progress { bar, plain, begin: now, said: now }
+        Progress { bar, plain, done: 0, begin: now, said: now }
     }
 
     /// Some steps were done.
@@ -40,7 +49,10 @@ impl Progress {
         self.bar.set_position(report.step);
         self.bar.set_message(message.clone());
         if self.due() {
-            let left = time_left(self.begin.elapsed(), report.step, report.total_steps);
+            let left = {
+                let (here, total) = (report.step - self.done.min(report.step), report.total_steps - self.done);
+                time_left(self.begin.elapsed(), here, total)
+            };
             eprintln!("epoch {} step {}/{} {message} {left} left", report.epoch, report.step, report.total_steps);
         }
     }
@@ -107,16 +119,19 @@ pub fn epoch_line(report: &EpochReport) -> String {
     let score =
         |name: &str, score: &Score| format!("{name} loss {:.4} accuracy {}", score.loss, percent(score.accuracy));
     let held_out = report.held_out.map(|held_out| score("held-out", &held_out) + "  ").unwrap_or_default();
+    let moving = report.test_moving.map(|moving| format!(" (with moving averages {})", percent(moving.accuracy)));
     format!(
-        "epoch {}  step {}/{}  lr {}  {}  {held_out}{}  {:.0} img/s  {}",
+        "epoch {}  step {}/{}  lr {}  {}  {held_out}{}{}  {:.0} img/s  {}, {:.0} % of it waiting for input",
         report.epoch,
         report.step,
         report.total_steps,
         short_rate(report.rate),
         score("train", &report.train),
         score("test", &report.test),
+        moving.unwrap_or_default(),
         report.images_per_second,
         duration(report.seconds),
+        100.0 * report.waited / report.seconds.max(1e-9),
     )
 }
 
@@ -134,6 +149,14 @@ pub fn final_lines(last: &EpochReport, best: &Best) -> Vec<String> {
         test.images,
         test.loss
     )];
+    if let Some(moving) = &last.test_moving {
+        lines.push(format!(
+            "with true averages in batch norm {}, with moving ones {} (loss {:.4})",
+            percent(test.accuracy),
+            percent(moving.accuracy),
+            moving.loss
+        ));
+    }
     let report = &best.report;
     match (best.chosen_on, report.held_out) {
         (Which::HeldOut, Some(held_out)) => lines.push(format!(
@@ -166,6 +189,7 @@ mod tests {
             train: score(0.5),
             held_out: held_out.map(score),
             test: score(test),
+            test_moving: None,
             images_per_second: 16_203.4,
             seconds: 3.08,
             waited: 0.0,
@@ -177,7 +201,7 @@ mod tests {
         assert_eq!(
             epoch_line(&report(1, 0.6432, None)),
             "epoch 1  step 391/782  lr 0.01  train loss 1.2500 accuracy 50.00 %  test loss 1.2500 accuracy 64.32 %  \
-             16203 img/s  3.1 s"
+             16203 img/s  3.1 s, 0 % of it waiting for input"
         );
         assert!(epoch_line(&report(1, 0.6, Some(0.61))).contains("held-out loss 1.2500 accuracy 61.00 %"));
     }

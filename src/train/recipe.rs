@@ -1,14 +1,23 @@
 //! How a network is trained: the YAML recipe. `docs/recipes.md` has every key with its meaning, default and source.
 
+use super::interval::Interval;
+use super::origin::Origins;
+use super::population::PopulationVariance;
 use super::schedule::Schedule;
 use crate::engine::DecayForm;
-use crate::lower::defaults::{Defaults, InitRule, NormDefaults};
-use crate::lower::program::Role;
-use serde::{Serialize, Serializer};
+use crate::graph::conventions::Conventions;
+use crate::graph::layer::{Rounding, Squares};
+use crate::lower::defaults::{Defaults, InitRules, NormDefaults};
+use crate::lower::program::{Divisor, Role};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Everything about a run that is not the network. Serialised, it is a recipe text that reads back as the same recipe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recipe {
+    /// The shipped profile that filled what was left open. One of the user's own is not named: all that it said is here,
+    /// and its file may be gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// `cifar10`, `mnist`, `shapes` or a folder.
     pub data: String,
     /// What is done to pixels before the network sees them.
@@ -27,17 +36,25 @@ pub struct Recipe {
     /// How the learning rate changes.
     pub schedule: Schedule,
     /// Rule for starting weights.
-    pub init: InitRule,
-    /// Batch norm where the spec does not say.
-    pub batch_norm: NormDefaults,
+    pub init: InitRules,
+    /// Batch norm: what the spec does not say, and what it is evaluated with.
+    pub batch_norm: BatchNorm,
+    /// Pools where the spec does not say.
+    pub pooling: Pooling,
+    /// Local response norm where the spec does not say.
+    pub lrn: Lrn,
     /// What every random draw of the run depends on.
     pub seed: u64,
+    /// How often the run keeps what it needs to go on.
+    pub checkpoint: Checkpoint,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
         let Defaults { init, norm } = Defaults::default();
+        let conventions = Conventions::default();
         Recipe {
+            profile: None,
             data: "cifar10".into(),
             normalize: Normalize::PerChannel,
             augment: Augment::default(),
@@ -47,8 +64,11 @@ impl Default for Recipe {
             optimizer: Optimizer::default(),
             schedule: Schedule::Constant,
             init,
-            batch_norm: norm,
+            batch_norm: BatchNorm { defaults: norm, ..BatchNorm::default() },
+            pooling: Pooling { rounding: conventions.rounding, divisor: conventions.divisor },
+            lrn: Lrn { squares: conventions.squares },
             seed: 0,
+            checkpoint: Checkpoint::default(),
         }
     }
 }
@@ -56,7 +76,13 @@ impl Default for Recipe {
 impl Recipe {
     /// What lowering fills in under this recipe.
     pub fn defaults(&self) -> Defaults {
-        Defaults { init: self.init, norm: self.batch_norm }
+        Defaults { init: self.init, norm: self.batch_norm.defaults }
+    }
+
+    /// What graph building fills in under this recipe.
+    pub fn conventions(&self) -> Conventions {
+        let (Pooling { rounding, divisor }, Lrn { squares }) = (self.pooling, self.lrn);
+        Conventions { rounding, divisor, squares }
     }
 
     /// The recipe as YAML, every value in force written out.
@@ -64,6 +90,87 @@ impl Recipe {
         // A recipe is words and numbers: there is nothing in it that YAML cannot say.
         serde_yaml::to_string(self).unwrap_or_default()
     }
+}
+
+/// How a recipe is put together, beside its text and the `--set`s.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resolve {
+    /// Takes out of the recipe's text what profiles cover, so that they decide on all of it.
+    pub bare: bool,
+}
+
+/// A recipe, and where its values come from.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The values in force.
+    pub recipe: Recipe,
+    /// Where each was said.
+    pub origins: Origins,
+}
+
+/// Batch norm.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct BatchNorm {
+    /// Where the spec does not say.
+    #[serde(flatten)]
+    pub defaults: NormDefaults,
+    /// What a network is evaluated with.
+    pub statistics: Statistics,
+    /// How the variances of batches become the population's.
+    pub population_variance: PopulationVariance,
+    /// Training images that the population's statistics are taken over; all where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub population_images: Option<usize>,
+}
+
+/// What batch norm is evaluated with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Statistics {
+    /// The running averages of training.
+    #[default]
+    Moving,
+    /// True averages over the training images, taken anew before each evaluation: [`super::population`].
+    Population,
+}
+
+/// How often a run keeps what it needs to go on, and how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Checkpoint {
+    /// How often.
+    pub every: Interval,
+    /// The last so many are kept.
+    pub keep: usize,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Checkpoint { every: Interval::Epochs(1), keep: 2 }
+    }
+}
+
+/// Pools where the spec does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Pooling {
+    /// Whether a last window over the edge is kept.
+    pub rounding: Rounding,
+    /// What an average pool divides by.
+    #[serde(serialize_with = "divisor")]
+    pub divisor: Divisor,
+}
+
+fn divisor<S: Serializer>(divisor: &Divisor, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match divisor {
+        Divisor::PaddedWindow => "window",
+        Divisor::ImageOnly => "image",
+    })
+}
+
+/// Local response norm where the spec does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Lrn {
+    /// What alpha multiplies.
+    pub squares: Squares,
 }
 
 /// How long a run is.
@@ -139,6 +246,8 @@ pub struct Optimizer {
     pub learning_rate: f64,
     /// 0 for none.
     pub momentum: f64,
+    /// What the velocity holds.
+    pub momentum_form: MomentumForm,
     /// Nesterov's form of momentum, as PyTorch has it.
     pub nesterov: bool,
     /// Decay coefficient.
@@ -146,6 +255,8 @@ pub struct Optimizer {
     /// Where decay enters.
     #[serde(serialize_with = "decay_form")]
     pub decay_form: DecayForm,
+    /// What the coefficient is multiplied by: 2 where λ is the factor of Σw², whose gradient is 2λ·w.
+    pub decay_factor: f64,
     /// Parameters that do not decay.
     pub decay_except: Vec<Group>,
 }
@@ -156,9 +267,11 @@ impl Default for Optimizer {
             kind: OptimizerKind::Sgd,
             learning_rate: 0.05,
             momentum: 0.9,
+            momentum_form: MomentumForm::Torch,
             nesterov: false,
             weight_decay: 1e-4,
             decay_form: DecayForm::Gradient,
+            decay_factor: 1.0,
             decay_except: Vec::new(),
         }
     }
@@ -174,8 +287,36 @@ fn decay_form<S: Serializer>(form: &DecayForm, serializer: S) -> Result<S::Ok, S
 impl Optimizer {
     /// The decay coefficient of a parameter with this role.
     pub fn decay(&self, role: Role) -> f32 {
-        if self.decay_except.iter().any(|group| group.contains(role)) { 0.0 } else { self.weight_decay as f32 }
+        if self.decay_except.iter().any(|group| group.contains(role)) { 0.0 } else { self.coefficient() as f32 }
     }
+
+    /// λ with its factor.
+    pub fn coefficient(&self) -> f64 {
+        self.weight_decay * self.decay_factor
+    }
+
+    /// What an engine multiplies its velocity by in a step at `rate`, when the step before was at `before`.
+    ///
+    /// Engines keep v ← μ·v + g; w ← w − rate·v. Sutskever's velocity is −rate·v of the step that made it, so that it
+    /// becomes the engines' form when v is scaled by before/rate wherever the rate changes. At a rate of 0 there is no
+    /// such v; the engines' own form stands in.
+    pub fn momentum_at(&self, before: f64, rate: f64) -> f64 {
+        match self.momentum_form {
+            MomentumForm::Sutskever if rate > 0.0 => self.momentum * (before / rate),
+            _ => self.momentum,
+        }
+    }
+}
+
+/// What the velocity holds. Both forms make the same steps while the rate stays; after a drop the second one keeps
+/// moving at the old rate until the momentum has used it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MomentumForm {
+    /// Gradients: v ← μ·v + g; w ← w − rate·v (PyTorch, TensorFlow, dfdx).
+    Torch,
+    /// Steps: v ← μ·v − rate·g; w ← w + v (Sutskever et al. 2013; Caffe, Keras).
+    Sutskever,
 }
 
 /// Which optimizer.
@@ -221,6 +362,31 @@ mod tests {
         for role in [Role::ConvWeight, Role::LinearWeight] {
             assert_eq!(optimizer.decay(role), 5e-4);
         }
+    }
+
+    /// Sutskever's form by hand, against the engines' form with the momentum of each step.
+    #[test]
+    fn sutskevers_form_is_exact_in_the_engines_form() {
+        let sutskever = Optimizer { momentum_form: MomentumForm::Sutskever, ..Optimizer::default() };
+        let rates = [0.1, 0.1, 0.01, 0.01, 0.001, 0.05, 0.05];
+        let (mut w, mut v, mut hand_w, mut hand_v, mut before) = (1.0f64, 0.0, 1.0f64, 0.0, 0.1);
+        for (step, rate) in rates.into_iter().enumerate() {
+            let gradient = |w: f64| 3.0 * w + (step as f64).sin();
+            v = sutskever.momentum_at(before, rate) * v + gradient(w);
+            w -= rate * v;
+            hand_v = 0.9 * hand_v - rate * gradient(hand_w);
+            hand_w += hand_v;
+            assert!((w - hand_w).abs() < 1e-12, "step {step}: {w} and {hand_w}");
+            before = rate;
+        }
+        assert_eq!(Optimizer::default().momentum_at(0.1, 0.01), 0.9);
+        assert_eq!(sutskever.momentum_at(0.1, 0.0), 0.9);
+    }
+
+    #[test]
+    fn a_decay_factor_doubles() {
+        let keras = Optimizer { decay_factor: 2.0, ..Optimizer::default() };
+        assert_eq!(keras.decay(Role::ConvWeight), 2e-4);
     }
 
     #[test]

@@ -1,6 +1,13 @@
 //! From YAML, and `--set`s over it, to a [`Recipe`].
 
-use super::recipe::{Augment, Group, Length, Normalize, Optimizer, OptimizerKind, PadValue, Recipe};
+use super::interval::Interval;
+use super::origin::{Origin, Origins, Written};
+use super::population::PopulationVariance;
+use super::profile;
+use super::recipe::{
+    Augment, BatchNorm, Checkpoint, Group, Length, Lrn, MomentumForm, Normalize, Optimizer, OptimizerKind, PadValue,
+    Pooling, Recipe, Resolve, Resolved, Statistics,
+};
 use super::schedule::{Moment, MomentError, Schedule};
 use super::section::{Problem, Section, Source};
 use super::set;
@@ -8,8 +15,9 @@ use super::values::{each, not_negative, number, positive, share, truth, whole, w
 use super::yaml;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::DecayForm;
-use crate::lower::defaults::{InitRule, NormDefaults};
-use crate::lower::program::VarianceEstimate;
+use crate::graph::layer::{Rounding, Squares};
+use crate::lower::defaults::{InitRule, InitRules, NormDefaults};
+use crate::lower::program::{Divisor, VarianceEstimate};
 use crate::syntax::span::SourceMap;
 use serde_yaml::Value;
 use std::path::Path;
@@ -23,11 +31,24 @@ impl Recipe {
     /// Every mistake that was found: [`Code::FileNotRead`], [`Code::RecipeSyntax`], [`Code::RecipeValue`],
     /// [`Code::RecipeSet`].
     pub fn load(path: Option<&Path>, sets: &[String], sources: &mut SourceMap) -> Result<Recipe, Vec<Diagnostic>> {
+        Recipe::load_resolved(path, sets, Resolve::default(), sources).map(|resolved| resolved.recipe)
+    }
+
+    /// As [`Recipe::load`], with where each value comes from.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`].
+    pub fn load_resolved(
+        path: Option<&Path>,
+        sets: &[String],
+        how: Resolve,
+        sources: &mut SourceMap,
+    ) -> Result<Resolved, Vec<Diagnostic>> {
         let text = match path {
             None => None,
             Some(path) => Some((path, std::fs::read_to_string(path).map_err(|error| vec![not_read(path, &error)])?)),
         };
-        Recipe::read(text, sets, sources)
+        Recipe::resolve(text, sets, how, sources)
     }
 
     /// As [`Recipe::load`], from a text already read and the name to show it under.
@@ -39,18 +60,49 @@ impl Recipe {
         sets: &[String],
         sources: &mut SourceMap,
     ) -> Result<Recipe, Vec<Diagnostic>> {
+        Recipe::resolve(text, sets, Resolve::default(), sources).map(|resolved| resolved.recipe)
+    }
+
+    /// As [`Recipe::read`], with where each value comes from.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`].
+    pub fn resolve(
+        text: Option<(&Path, String)>,
+        sets: &[String],
+        how: Resolve,
+        sources: &mut SourceMap,
+    ) -> Result<Resolved, Vec<Diagnostic>> {
         let mut root = Value::Null;
         let mut file = None;
+        let mut origins = Origins::default();
+        let mut folder = Path::new("");
         if let Some((path, text)) = text {
             let id = sources.add(path, text.clone());
             root = yaml::parse(&text, id).map_err(|error| vec![error])?;
+            if how.bare {
+                profile::strip(&mut root);
+            }
+            origins.recipe = Some(Written { file: id, text: text.clone(), root: root.clone() });
+            folder = path.parent().unwrap_or(folder);
             file = Some((id, text));
         }
         let sets = set::apply(sets, &mut root, sources)?;
+        origins.sets = sets.iter().map(|set| (set.path.clone(), sources.text(set.key.file).to_string())).collect();
+        if let Some(named) = root.get("profile").cloned() {
+            // A file is named as seen from where the name stands.
+            let base = if matches!(origins.of(&["profile"]), Origin::Recipe(_)) { folder } else { Path::new("") };
+            let chosen = profile::load(&named, base, sources)
+                .map_err(|failure| failure.diagnose(Source::new(file.clone(), sets.clone(), Value::Null)))?;
+            if let Some(chosen) = chosen {
+                profile::fill(&mut root, &chosen.written.root);
+                origins.profile = Some((chosen.name, chosen.written));
+            }
+        }
         let source = Source::new(file, sets, root);
         let recipe = interpret(&source);
         let errors = source.into_errors();
-        if errors.is_empty() { Ok(recipe) } else { Err(errors) }
+        if errors.is_empty() { Ok(Resolved { recipe, origins }) } else { Err(errors) }
     }
 }
 
@@ -63,6 +115,8 @@ fn interpret(source: &Source) -> Recipe {
     let default = Recipe::default();
     let mut root = source.root();
     let recipe = Recipe {
+        // What the name leads to was put in before.
+        profile: root.read("profile", text).filter(|name| profile::SHIPPED.iter().any(|(shipped, _)| shipped == name)),
         data: root.read("data", text).unwrap_or(default.data),
         normalize: normalize(&mut root).unwrap_or(default.normalize),
         augment: augment(&mut root).unwrap_or(default.augment),
@@ -71,12 +125,61 @@ fn interpret(source: &Source) -> Recipe {
         hold_out: root.read("hold_out", |value| whole(value, 0).map(to_size)).unwrap_or(default.hold_out),
         optimizer: optimizer(root.section("optimizer"), default.optimizer),
         schedule: schedule(&mut root).unwrap_or(default.schedule),
-        init: root.read("init", |value| word(value, &InitRule::NAMES)).unwrap_or(default.init),
+        init: init(&mut root, default.init),
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
+        pooling: pooling(root.section("pooling"), default.pooling),
+        lrn: lrn(root.section("lrn"), default.lrn),
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
+        checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };
     root.finish();
     recipe
+}
+
+/// Holds a profile to the rules of a recipe, and to the keys that a profile has.
+pub(super) fn profile(source: &Source) {
+    let default = Recipe::default();
+    let mut root = source.root();
+    root.read("name", |value| value.as_str().map(drop).ok_or_else(|| Problem::expected("a text", value)));
+    init(&mut root, default.init);
+    let mut norm = root.section("batch_norm");
+    norm_defaults(&mut norm, default.batch_norm.defaults);
+    norm.finish();
+    pooling(root.section("pooling"), default.pooling);
+    lrn(root.section("lrn"), default.lrn);
+    let mut optimizer = root.section("optimizer");
+    forms(&mut optimizer, default.optimizer);
+    optimizer.finish();
+    root.finish();
+}
+
+fn init(root: &mut Section<'_>, default: InitRules) -> InitRules {
+    if !matches!(root.value("init"), Some(Value::Mapping(_))) {
+        return root.read("init", |value| word(value, &InitRule::NAMES)).map_or(default, InitRules::from);
+    }
+    let mut section = root.section("init");
+    let mut rule = |kind, default| section.read(kind, |value| word(value, &InitRule::NAMES)).unwrap_or(default);
+    let rules = InitRules { conv: rule("conv", default.conv), linear: rule("linear", default.linear) };
+    section.finish();
+    rules
+}
+
+fn pooling(mut section: Section<'_>, default: Pooling) -> Pooling {
+    let roundings = [("floor", Rounding::Floor), ("ceil", Rounding::Ceil)];
+    let divisors = [("window", Divisor::PaddedWindow), ("image", Divisor::ImageOnly)];
+    let pooling = Pooling {
+        rounding: section.read("rounding", |value| word(value, &roundings)).unwrap_or(default.rounding),
+        divisor: section.read("divisor", |value| word(value, &divisors)).unwrap_or(default.divisor),
+    };
+    section.finish();
+    pooling
+}
+
+fn lrn(mut section: Section<'_>, default: Lrn) -> Lrn {
+    let squares = [("mean", Squares::Mean), ("sum", Squares::Sum)];
+    let lrn = Lrn { squares: section.read("squares", |value| word(value, &squares)).unwrap_or(default.squares) };
+    section.finish();
+    lrn
 }
 
 fn text(value: &Value) -> Result<String, Problem> {
@@ -151,20 +254,36 @@ fn augment(root: &mut Section<'_>) -> Option<Augment> {
     Some(Augment { pad: pad.unwrap_or(0), pad_value: pad_value.unwrap_or_default(), flip: flip.unwrap_or(false) })
 }
 
-fn optimizer(mut section: Section<'_>, default: Optimizer) -> Optimizer {
-    let forms = [("gradient", DecayForm::Gradient), ("decoupled", DecayForm::Decoupled)];
+/// The part of the optimizer that frameworks decide.
+fn forms(section: &mut Section<'_>, default: Optimizer) -> Optimizer {
+    let momentum = [("torch", MomentumForm::Torch), ("sutskever", MomentumForm::Sutskever)];
+    let decay = [("gradient", DecayForm::Gradient), ("decoupled", DecayForm::Decoupled)];
     let groups = [("bias", Group::Bias), ("norm", Group::Norm)];
+    Optimizer {
+        momentum_form: section.read("momentum_form", |value| word(value, &momentum)).unwrap_or(default.momentum_form),
+        decay_form: section.read("decay_form", |value| word(value, &decay)).unwrap_or(default.decay_form),
+        decay_factor: section.read("decay_factor", positive).unwrap_or(default.decay_factor),
+        decay_except: section
+            .read("decay_except", |value| each(value, |item| word(item, &groups)))
+            .unwrap_or(default.decay_except),
+        ..default
+    }
+}
+
+fn optimizer(mut section: Section<'_>, default: Optimizer) -> Optimizer {
+    let default = forms(&mut section, default);
     let optimizer = Optimizer {
         kind: section.read("kind", |value| word(value, &[("sgd", OptimizerKind::Sgd)])).unwrap_or(default.kind),
         learning_rate: section.read("learning_rate", positive).unwrap_or(default.learning_rate),
         momentum: section.read("momentum", share).unwrap_or(default.momentum),
         nesterov: section.read("nesterov", truth).unwrap_or(default.nesterov),
         weight_decay: section.read("weight_decay", not_negative).unwrap_or(default.weight_decay),
-        decay_form: section.read("decay_form", |value| word(value, &forms)).unwrap_or(default.decay_form),
-        decay_except: section
-            .read("decay_except", |value| each(value, |item| word(item, &groups)))
-            .unwrap_or(default.decay_except),
+        ..default
     };
+    if optimizer.nesterov && optimizer.momentum_form == MomentumForm::Sutskever {
+        let problem = Problem::senseless("the look-ahead of Nesterov is in PyTorch's form only");
+        section.report("nesterov", problem.help("write `momentum_form: torch`"));
+    }
     if optimizer.nesterov && optimizer.momentum == 0.0 {
         section.report("nesterov", Problem::senseless("needs a momentum above 0: it is a form of momentum"));
     }
@@ -261,7 +380,8 @@ fn moment(value: &Value) -> Result<Moment, Problem> {
     if moment.is_zero() { Err(Problem::senseless(format!("`{written}` is where the run starts"))) } else { Ok(moment) }
 }
 
-fn batch_norm(mut section: Section<'_>, default: NormDefaults) -> NormDefaults {
+/// What a spec may leave open.
+fn norm_defaults(section: &mut Section<'_>, default: NormDefaults) -> NormDefaults {
     let estimates = [("unbiased", VarianceEstimate::Unbiased), ("biased", VarianceEstimate::Biased)];
     let mut norm = NormDefaults {
         epsilon: section.read("epsilon", positive).map_or(default.epsilon, |number| number as f32),
@@ -288,8 +408,43 @@ fn batch_norm(mut section: Section<'_>, default: NormDefaults) -> NormDefaults {
         };
         section.report("momentum", Problem { code: Code::RecipeSyntax, message: message.into(), help: Some(help) });
     }
+    norm
+}
+
+fn batch_norm(mut section: Section<'_>, default: BatchNorm) -> BatchNorm {
+    let statistics = [("moving", Statistics::Moving), ("population", Statistics::Population)];
+    let variances = [("mean", PopulationVariance::Mean), ("pooled", PopulationVariance::Pooled)];
+    let norm = BatchNorm {
+        defaults: norm_defaults(&mut section, default.defaults),
+        statistics: section.read("statistics", |value| word(value, &statistics)).unwrap_or(default.statistics),
+        population_variance: section
+            .read("population_variance", |value| word(value, &variances))
+            .unwrap_or(default.population_variance),
+        population_images: section.read("population_images", count).or(default.population_images),
+    };
     section.finish();
     norm
+}
+
+fn checkpoint(mut section: Section<'_>, default: Checkpoint) -> Checkpoint {
+    let checkpoint = Checkpoint {
+        every: section.read("every", interval).unwrap_or(default.every),
+        keep: section.read("keep", count).unwrap_or(default.keep),
+    };
+    section.finish();
+    checkpoint
+}
+
+fn interval(value: &Value) -> Result<Interval, Problem> {
+    let written = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(Problem::expected("how often, such as `10 minutes`", value)),
+    };
+    written.parse().map_err(|error: MomentError| {
+        Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None }
+            .help("write such as `500 steps`, `1 epoch` or `10 minutes`")
+    })
 }
 
 #[cfg(test)]

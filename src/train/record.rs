@@ -1,15 +1,19 @@
-//! What a run leaves in its folder while it goes on: weights and a line of metrics after every epoch.
+//! What a run leaves in its folder while it goes on: weights and results after every epoch, checkpoints in between.
 
+use super::checkpoint::Checkpoint;
 use super::folder::{RunFolder, failed};
+use super::identity::Identity;
+use super::log::Log;
 use super::progress::{Progress, epoch_line};
-use super::report::{EpochReport, Observer, StepReport, Which};
+use super::recipe;
+use super::report::{Best, EpochReport, Evaluated, Observer, Position, StepReport, Which};
 use super::weights::{self, About};
 use crate::data::normalize::Normalization;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::State;
 use crate::lower::program::Program;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
 
 /// Keeps and shows a run.
 pub struct Record<'a> {
@@ -17,10 +21,18 @@ pub struct Record<'a> {
     pub folder: &'a RunFolder,
     /// What is trained.
     pub program: &'a Program,
+    /// Which run it is.
+    pub identity: &'a Identity,
     /// What goes with the weights.
     pub normalization: &'a Normalization,
-    /// What is written beside them; `steps` is filled in.
+    /// What is written beside them; `steps` and `statistics` are filled in.
     pub about: About,
+    /// How often it is kept.
+    pub keep: recipe::Checkpoint,
+    /// The step of the last checkpoint, and when it was made.
+    pub kept: (u64, Instant),
+    /// The results so far.
+    pub log: Log,
     /// What is seen of it.
     pub progress: Progress,
 }
@@ -29,20 +41,10 @@ impl Record<'_> {
     /// Writes the weights of a moment.
     ///
     /// # Errors
-    /// [`crate::diagnostic::Code::OutputFailed`].
-    pub fn save(&self, state: &State, steps: u64) -> Result<(), Diagnostic> {
-        let about = About { steps, ..self.about.clone() };
-        weights::write(&self.folder.weights(), self.program, state, self.normalization, &about)
-    }
-
-    fn append_metrics(&self, report: &EpochReport) -> Result<(), Diagnostic> {
-        let path = self.folder.metrics();
-        let append = || -> io::Result<()> {
-            let mut line = serde_json::to_vec(report)?;
-            line.push(b'\n');
-            OpenOptions::new().create(true).append(true).open(&path)?.write_all(&line)
-        };
-        append().map_err(|error| failed(&path, &error))
+    /// [`Code::OutputFailed`].
+    pub fn save(&self, path: &Path, evaluated: &Evaluated, steps: u64) -> Result<(), Diagnostic> {
+        let about = About { steps, statistics: evaluated.statistics, ..self.about.clone() };
+        weights::write(path, self.program, evaluated, self.normalization, &about)
     }
 }
 
@@ -55,10 +57,30 @@ impl Observer for Record<'_> {
         self.progress.evaluating(which, done, total);
     }
 
-    fn epoch(&mut self, report: &EpochReport, state: &State) -> Result<(), Diagnostic> {
-        self.save(state, report.step)?;
-        self.append_metrics(report)?;
+    fn epoch(&mut self, report: &EpochReport, best: &Best, evaluated: &Evaluated) -> Result<(), Diagnostic> {
+        self.save(&self.folder.weights(), evaluated, report.step)?;
+        // Weights that the test images chose are not offered.
+        if best.chosen_on == Which::HeldOut && best.report.epoch == report.epoch {
+            self.save(&self.folder.best(), evaluated, report.step)?;
+        }
+        self.log.push(report).map_err(|(path, error)| failed(&path, &error))?;
         self.progress.result(&epoch_line(report));
+        Ok(())
+    }
+
+    fn is_due(&self, step: u64, steps_per_epoch: u64) -> bool {
+        let (last, at) = self.kept;
+        self.keep.every.is_due(step, steps_per_epoch, last, at.elapsed())
+    }
+
+    fn checkpoint(&mut self, position: &Position, state: &State) -> Result<(), Diagnostic> {
+        let checkpoint =
+            Checkpoint { identity: self.identity.clone(), position: position.clone(), state: state.clone() };
+        let about = About { steps: position.step, ..self.about.clone() };
+        let bytes = checkpoint.serialize(self.program, self.normalization, &about);
+        let bytes = bytes.map_err(|why| Diagnostic::new(Code::OutputFailed, "cannot make a checkpoint").note(why))?;
+        self.folder.checkpoints().write(position.step, &bytes, self.keep.keep)?;
+        self.kept = (position.step, Instant::now());
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! What a run tells about itself.
 
+use super::recipe::Statistics;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Metrics, State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Mean loss and accuracy over some images.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean cross-entropy.
     pub loss: f64,
@@ -39,7 +40,7 @@ pub struct StepReport {
 }
 
 /// An epoch that is over.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// From 1.
     pub epoch: u64,
@@ -55,6 +56,8 @@ pub struct EpochReport {
     pub held_out: Option<Score>,
     /// Over the test images.
     pub test: Score,
+    /// Over the test images with the moving averages of batch norm, where `held_out` and `test` are with true ones.
+    pub test_moving: Option<Score>,
     /// Training images a second; evaluation is not counted, waiting for input is.
     pub images_per_second: f64,
     /// Seconds of training.
@@ -64,12 +67,15 @@ pub struct EpochReport {
 }
 
 /// What a run evaluates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Which {
     /// The held-out training images.
     HeldOut,
     /// The test images.
     Test,
+    /// The training images, for the true averages of batch norm.
+    Population,
 }
 
 impl Which {
@@ -78,6 +84,7 @@ impl Which {
         match self {
             Which::HeldOut => "held-out",
             Which::Test => "test",
+            Which::Population => "training",
         }
     }
 }
@@ -90,15 +97,59 @@ pub trait Observer {
     /// `done` of `total` images were evaluated.
     fn evaluating(&mut self, which: Which, done: u64, total: u64);
 
-    /// An epoch (or the run, within one) is over; all numbers are finite. The state is that of this moment.
+    /// An epoch (or the run, within one) is over; all numbers are finite. `evaluated` is what `report` is of.
     ///
     /// # Errors
     /// When what has to be kept cannot be kept; the run ends with it.
-    fn epoch(&mut self, report: &EpochReport, state: &State) -> Result<(), Diagnostic>;
+    fn epoch(&mut self, report: &EpochReport, best: &Best, evaluated: &Evaluated) -> Result<(), Diagnostic>;
+
+    /// Whether [`Observer::checkpoint`] is wanted after `step` steps.
+    fn is_due(&self, step: u64, steps_per_epoch: u64) -> bool {
+        let _ = (step, steps_per_epoch);
+        false
+    }
+
+    /// What the run needs to go on from here.
+    ///
+    /// # Errors
+    /// As for [`Observer::epoch`].
+    fn checkpoint(&mut self, position: &Position, state: &State) -> Result<(), Diagnostic> {
+        let _ = (position, state);
+        Ok(())
+    }
+}
+
+/// What was evaluated: the weights of a moment with the batch-norm statistics to evaluate them with.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evaluated {
+    /// Weights and statistics.
+    pub state: State,
+    /// What the statistics are.
+    pub statistics: Statistics,
+    /// The moving averages, where `state` holds true ones.
+    pub moving: Option<Vec<Vec<f32>>>,
+}
+
+/// Where a run stands between two steps, beside what the engine holds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Steps done.
+    pub step: u64,
+    /// Over the epoch that is running, so far. At the end of an epoch that was evaluated it is nothing again; one that
+    /// was not evaluated yet still has its images here.
+    pub epoch: Metrics,
+    /// Seconds of training in that epoch so far.
+    pub seconds: f64,
+    /// Seconds of them spent waiting for input.
+    pub waited: f64,
+    /// The last epoch that was evaluated.
+    pub last: Option<EpochReport>,
+    /// The best epoch so far.
+    pub best: Option<Best>,
 }
 
 /// The epoch that looked best.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// Where.
     pub report: EpochReport,

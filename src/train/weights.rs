@@ -2,25 +2,25 @@
 //!
 //! One tensor a parameter and running statistic, under the program's own names, so that other tools can read them.
 //! What the pixels were normalised with goes along (`input.mean`, `input.std`): weights are only right together with
-//! it. One metadata entry, `netc`, says in JSON where the file comes from. (One entry, because safetensors writes
-//! several in a random order, and the same run shall give the same bytes.)
+//! it; and, where batch norm is evaluated with true averages, the moving ones under `netc.moving.…`. The metadata entry
+//! `netc` says where the file comes from.
 
+use super::recipe::Statistics;
+use super::report::Evaluated;
+use super::tensor_file::{self, Tensor, numbers, write_atomically};
 use crate::data::normalize::Normalization;
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::engine::State;
 use crate::lower::program::Program;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Write};
 use std::path::Path;
 
 /// Name of the file in a run's folder.
 pub const FILE_NAME: &str = "weights.safetensors";
 
 /// Where weights come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct About {
     /// Name of the net.
     pub net: String,
@@ -32,6 +32,9 @@ pub struct About {
     pub data: String,
     /// Updates that led to them.
     pub steps: u64,
+    /// What the batch-norm statistics are; moving averages where an older file does not say.
+    #[serde(default)]
+    pub statistics: Statistics,
 }
 
 /// What a file holds, in the order of the program's tables.
@@ -39,8 +42,10 @@ pub struct About {
 pub struct Weights {
     /// One a parameter.
     pub parameters: Vec<Vec<f32>>,
-    /// One a statistic.
+    /// One a statistic: those to evaluate with.
     pub statistics: Vec<Vec<f32>>,
+    /// The moving averages, where `statistics` are not these.
+    pub moving: Option<Vec<Vec<f32>>>,
     /// What pixels have to go through; `None` in a file of another tool.
     pub normalization: Option<Normalization>,
     /// Where they come from; `None` in a file of another tool.
@@ -57,6 +62,10 @@ impl Weights {
 
 const MEAN: &str = "input.mean";
 const STD: &str = "input.std";
+/// Before the name of a moving average that is not what a network is evaluated with.
+const MOVING: &str = "netc.moving.";
+/// Tensors of ours that are no part of the network, a checkpoint's among them.
+pub(super) const OURS: &str = "netc.";
 
 #[derive(Serialize, Deserialize)]
 struct Metadata {
@@ -72,82 +81,59 @@ struct Metadata {
 pub fn write(
     path: &Path,
     program: &Program,
-    state: &State,
+    evaluated: &Evaluated,
     normalization: &Normalization,
     about: &About,
 ) -> Result<(), Diagnostic> {
     let failed = |why: String| {
         Diagnostic::new(Code::OutputFailed, format!("cannot write the weights to `{}`", path.display())).note(why)
     };
-    let bytes = serialize(program, state, normalization, about).map_err(failed)?;
+    let bytes = serialize(program, evaluated, normalization, about).map_err(failed)?;
     write_atomically(path, &bytes).map_err(|error| failed(error.to_string()))
 }
 
 fn serialize(
     program: &Program,
-    state: &State,
+    evaluated: &Evaluated,
     normalization: &Normalization,
     about: &About,
 ) -> Result<Vec<u8>, String> {
-    state.validate(program).map_err(|error| error.to_string())?;
-    let mut tensors: Vec<(String, Vec<usize>, &[f32])> = Vec::new();
-    for (parameter, values) in program.parameters.iter().zip(&state.parameters) {
-        tensors.push((parameter.name.clone(), parameter.dims.clone(), values));
+    evaluated.state.validate(program).map_err(|error| error.to_string())?;
+    let mut tensors = of_network(program, &evaluated.state);
+    for (statistic, values) in program.statistics.iter().zip(evaluated.moving.iter().flatten()) {
+        let (name, dims) = (format!("{MOVING}{}", statistic.name), vec![statistic.channels]);
+        tensors.push(Tensor { name, dims, values });
     }
-    for (statistic, values) in program.statistics.iter().zip(&state.statistics) {
-        tensors.push((statistic.name.clone(), vec![statistic.channels], values));
-    }
-    let normalize = match normalization {
+    let normalize = of_input(normalization, &mut tensors);
+    tensor_file::serialize(&tensors, &Metadata { about: about.clone(), normalize: normalize.into() })
+}
+
+/// Parameters and statistics under their names.
+pub(super) fn of_network<'a>(program: &Program, state: &'a State) -> Vec<Tensor<'a>> {
+    let parameters = program.parameters.iter().map(|parameter| (&parameter.name, parameter.dims.clone()));
+    let statistics = program.statistics.iter().map(|statistic| (&statistic.name, vec![statistic.channels]));
+    let tensors = parameters.chain(statistics).zip(state.parameters.iter().chain(&state.statistics));
+    tensors.map(|((name, dims), values)| Tensor { name: name.clone(), dims, values }).collect()
+}
+
+/// What pixels have to go through: its numbers, and the word for it.
+pub(super) fn of_input<'a>(normalization: &'a Normalization, tensors: &mut Vec<Tensor<'a>>) -> &'static str {
+    let mut push = |name: &str, values: &'a [f32]| {
+        tensors.push(Tensor { name: name.into(), dims: vec![values.len()], values });
+    };
+    match normalization {
         Normalization::None => "none",
         Normalization::PerImage => "per-image",
         Normalization::PerChannel { mean, std } => {
-            tensors.push((MEAN.into(), vec![mean.len()], mean));
-            tensors.push((STD.into(), vec![std.len()], std));
+            push(MEAN, mean);
+            push(STD, std);
             "per-channel"
         }
         Normalization::PerPixelMean { mean } => {
-            tensors.push((MEAN.into(), vec![mean.len()], mean));
+            push(MEAN, mean);
             "per-pixel-mean"
         }
-    };
-    let metadata = Metadata { about: about.clone(), normalize: normalize.into() };
-    let metadata = serde_json::to_string(&metadata).map_err(|error| error.to_string())?;
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, _, values)| values.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|((name, dims, _), bytes)| Ok((name, TensorView::new(Dtype::F32, dims.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|error| error.to_string())?;
-    let metadata = HashMap::from([("netc".to_string(), metadata)]);
-    safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())
-}
-
-/// After a crash the path holds the old bytes or the new ones, never half of them.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // What is left of the attempt is of no use; that it may not be there at all is no further error.
-        let _ = std::fs::remove_file(&temporary);
-        return written;
     }
-    // The rename itself is on the disk once the folder is. Not every system lets a folder be opened for that.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
 }
 
 /// Reads a file and holds it against a program.
@@ -164,15 +150,8 @@ pub fn read(path: &Path, program: &Program) -> Result<Weights, Diagnostic> {
         let message = format!("`{shown}` is no whole safetensors file ({} bytes)", bytes.len());
         Diagnostic::new(Code::WeightsUnreadable, message).note(why)
     };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let metadata: Option<Metadata> = tensor_file::about(&bytes).map_err(damaged)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let metadata = match header.metadata().as_ref().and_then(|entries| entries.get("netc")) {
-        None => None,
-        Some(text) => {
-            let read: Result<Metadata, _> = serde_json::from_str(text);
-            Some(read.map_err(|error| damaged(format!("its `netc` entry: {error}")))?)
-        }
-    };
     let expected: Vec<(&str, Vec<usize>)> = program
         .parameters
         .iter()
@@ -185,24 +164,21 @@ pub fn read(path: &Path, program: &Program) -> Result<Weights, Diagnostic> {
     }
     let mut tensors = expected.iter().map(|(name, _)| numbers(&file, name)).collect::<Vec<_>>();
     let statistics = tensors.split_off(program.parameters.len());
-    let normalization = metadata.as_ref().map(|metadata| normalization(&file, metadata, program));
+    let normalization = metadata.as_ref().map(|metadata| normalization(&file, &metadata.normalize, program));
     let normalization = normalization.transpose().map_err(damaged)?;
-    Ok(Weights { parameters: tensors, statistics, normalization, about: metadata.map(|metadata| metadata.about) })
+    let moving = program.statistics.iter().map(|statistic| {
+        let values = numbers(&file, &format!("{MOVING}{}", statistic.name));
+        (values.len() == statistic.channels).then_some(values)
+    });
+    let moving = moving.collect::<Option<Vec<_>>>().filter(|moving| !moving.is_empty());
+    let about = metadata.map(|metadata| metadata.about);
+    Ok(Weights { parameters: tensors, statistics, moving, normalization, about })
 }
 
-/// The numbers of a tensor that is known to be there and to be F32; empty otherwise.
-fn numbers(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
-    match file.tensor(name) {
-        Ok(view) if view.dtype() == Dtype::F32 => {
-            view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn normalization(file: &SafeTensors<'_>, metadata: &Metadata, program: &Program) -> Result<Normalization, String> {
+/// The normalisation of this name, with the numbers that are in the file.
+pub(super) fn normalization(file: &SafeTensors<'_>, name: &str, program: &Program) -> Result<Normalization, String> {
     let (mean, std) = (numbers(file, MEAN), numbers(file, STD));
-    let normalization = match metadata.normalize.as_str() {
+    let normalization = match name {
         "none" => Normalization::None,
         "per-image" => Normalization::PerImage,
         "per-channel" => Normalization::PerChannel { mean, std },
@@ -218,7 +194,9 @@ fn differences(expected: &[(&str, Vec<usize>)], file: &SafeTensors<'_>) -> Vec<S
     let known: std::collections::HashSet<&str> = expected.iter().map(|(name, _)| *name).collect();
     let mut extra: Vec<&str> = file.iter().map(|(name, _)| name).filter(|name| !known.contains(name)).collect();
     // Ours, and a counter that PyTorch keeps in every batch norm and nothing needs.
-    extra.retain(|name| ![MEAN, STD].contains(name) && !name.ends_with(".num_batches_tracked"));
+    extra.retain(|name| {
+        ![MEAN, STD].contains(name) && !name.starts_with(OURS) && !name.ends_with(".num_batches_tracked")
+    });
     extra.sort_unstable();
     let mut problems = Vec::new();
     for (name, dims) in expected {
@@ -267,4 +245,4 @@ fn mismatch(path: &Path, program: &Program, about: Option<&About>, problems: Vec
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

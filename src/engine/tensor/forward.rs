@@ -24,12 +24,16 @@ pub(super) struct Pass<'a, D: TensorDevice> {
     pub ones: &'a mut Ones<D>,
     pub mode: Mode,
     pub keys: &'a [u64],
+    /// Whether to look for the first output that is not finite, which takes every one of them to the host.
+    pub watch: bool,
 }
 
 /// What a pass leaves behind: the logits (classes × batch), and the moments of each batch norm by the index of its op.
 pub(super) struct Outcome<D: TensorDevice, T> {
     pub logits: Matrix<D, T>,
     pub moments: Vec<(usize, Moments<D>)>,
+    /// Index of the op whose output is the first that is not finite, of those watched.
+    pub not_finite: Option<usize>,
 }
 
 impl<'a, D: TensorDevice> Pass<'a, D> {
@@ -44,6 +48,7 @@ impl<'a, D: TensorDevice> Pass<'a, D> {
             *first = Some(images);
         }
         let mut moments = Vec::new();
+        let mut not_finite = None;
         for (at, (op, ready)) in program.ops.iter().zip(self.ready).enumerate() {
             let inputs = op.inputs.iter().map(|id| read(&values, *id)).collect::<Result<Vec<_>, _>>()?;
             if T::OWNS_TAPE {
@@ -60,6 +65,9 @@ impl<'a, D: TensorDevice> Pass<'a, D> {
             tape = rest;
             moments.extend(of_batch.map(|moments| (at, moments)));
             kept.add(&output);
+            if self.watch && not_finite.is_none() && output.as_vec().iter().any(|x| !x.is_finite()) {
+                not_finite = Some(at);
+            }
             if let Some(value) = values.get_mut(op.output.0) {
                 *value = Some(output);
             }
@@ -71,7 +79,7 @@ impl<'a, D: TensorDevice> Pass<'a, D> {
                 }
             }
         }
-        Ok(Outcome { logits: read(&values, program.logits)?.put_tape(tape), moments })
+        Ok(Outcome { logits: read(&values, program.logits)?.put_tape(tape), moments, not_finite })
     }
 
     #[allow(clippy::type_complexity)]

@@ -19,7 +19,7 @@ mod window;
 pub use cuda::open_cuda;
 pub use device::{Lowering, TensorDevice};
 
-use super::{Batch, Engine, EngineError, Metrics, Mode, State, Update};
+use super::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, State, Update};
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
 use device::{OnDevice, Recording};
 use dfdx::prelude::*;
@@ -116,8 +116,27 @@ impl<D: TensorDevice> TensorEngine<D> {
         })
     }
 
+    /// The name of the first layer whose output over a batch, in [`Mode::Train`], has a number that is none.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    pub fn first_not_finite(&mut self, batch: &Batch<'_>) -> Result<Option<String>, EngineError> {
+        let outcome = self.pass(batch, Mode::Train, NoneTape, true)?;
+        Ok(outcome.not_finite.and_then(|at| self.program.ops.get(at)).map(|op| op.name.clone()))
+    }
+
     /// One pass over a batch.
     fn run<T: Recording<D>>(&mut self, batch: &Batch<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
+        self.pass(batch, mode, tape, false)
+    }
+
+    fn pass<T: Recording<D>>(
+        &mut self,
+        batch: &Batch<'_>,
+        mode: Mode,
+        tape: T,
+        watch: bool,
+    ) -> Result<Outcome<D, T>, EngineError> {
         batch.validate(&self.program)?;
         if self.batch_size != batch.len() {
             // Nothing cached fits another batch size, and the cache never forgets by itself.
@@ -138,6 +157,7 @@ impl<D: TensorDevice> TensorEngine<D> {
             ones: &mut self.ones,
             mode,
             keys: batch.keys,
+            watch,
         };
         pass.run(images, tape)
     }
@@ -198,6 +218,10 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
         &self.program
     }
 
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic { device: D::NAME.into(), engine: "tensor".into(), instructions: None, convolution: None }
+    }
+
     fn load(&mut self, state: &State) -> Result<(), EngineError> {
         state.validate(&self.program)?;
         let device = &self.device;
@@ -256,6 +280,21 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
         let logits = self.run(batch, mode, NoneTape)?.logits;
         let (classes, images) = *logits.shape();
         Ok(transposed(&logits.as_vec(), classes, images))
+    }
+
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        let outcome = self.run(batch, Mode::Train, NoneTape)?;
+        let mut moments = vec![Vec::new(); self.statistics.len()];
+        for (op, of_batch) in outcome.moments {
+            if let Some(OpKind::BatchNorm { mean, variance, .. }) = self.program.ops.get(op).map(|op| &op.kind) {
+                for (statistic, values) in [(mean, of_batch.mean), (variance, of_batch.variance)] {
+                    if let Some(found) = moments.get_mut(statistic.0) {
+                        *found = values.as_vec();
+                    }
+                }
+            }
+        }
+        Ok(moments)
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

@@ -32,13 +32,19 @@ optimizer:
   nesterov: true
   weight_decay: 5e-4
   decay_form: decoupled
+  decay_factor: 2
+  momentum_form: torch
   decay_except: [bias, norm]
 schedule: {kind: multistep, at: [32_000 steps, 40 epochs, 75 %], factor: 0.5}
-init: he-normal
-batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased}
+init: {conv: he-normal, linear: torch}
+batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, statistics: population, population_variance: pooled, population_images: 10_000}
+pooling: {rounding: ceil, divisor: image}
+lrn: {squares: sum}
 seed: 7
+checkpoint: {every: 10 minutes, keep: 5}
 ";
     let expected = Recipe {
+        profile: None,
         data: "mnist".into(),
         normalize: Normalize::Fixed { mean: vec![0.5], std: vec![0.25] },
         augment: Augment { pad: 4, pad_value: PadValue::Black, flip: true },
@@ -49,22 +55,33 @@ seed: 7
             kind: OptimizerKind::Sgd,
             learning_rate: 0.2,
             momentum: 0.8,
+            momentum_form: MomentumForm::Torch,
             nesterov: true,
             weight_decay: 5e-4,
             decay_form: DecayForm::Decoupled,
+            decay_factor: 2.0,
             decay_except: vec![Group::Bias, Group::Norm],
         },
         schedule: Schedule::Multistep {
             at: vec![Moment::Steps(32_000), Moment::Epochs(40.0), Moment::Percent(75.0)],
             factor: 0.5,
         },
-        init: InitRule::HeNormal,
-        batch_norm: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
+        init: InitRules { conv: InitRule::HeNormal, linear: InitRule::Torch },
+        batch_norm: BatchNorm {
+            defaults: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
+            statistics: Statistics::Population,
+            population_variance: PopulationVariance::Pooled,
+            population_images: Some(10_000),
+        },
+        pooling: Pooling { rounding: Rounding::Ceil, divisor: Divisor::ImageOnly },
+        lrn: Lrn { squares: Squares::Sum },
         seed: 7,
+        checkpoint: Checkpoint { every: Interval::Minutes(10.0), keep: 5 },
     };
     let recipe = read(text, &[]).0.unwrap();
     assert_eq!(recipe, expected);
-    assert_eq!(recipe.defaults().init, InitRule::HeNormal);
+    assert_eq!(recipe.defaults().init.conv, InitRule::HeNormal);
+    assert_eq!(recipe.conventions().rounding, Rounding::Ceil);
     // What is written into a run's folder is the same recipe.
     assert_eq!(read(&recipe.to_yaml(), &[]).0.unwrap(), recipe);
 }
@@ -188,7 +205,7 @@ fn he2015_is_the_papers() {
     assert_eq!((recipe.optimizer.learning_rate, recipe.optimizer.momentum), (0.1, 0.9));
     assert_eq!((recipe.optimizer.weight_decay, recipe.optimizer.nesterov), (1e-4, false));
     assert_eq!((recipe.augment.pad, recipe.augment.flip), (4, true));
-    assert_eq!((recipe.init, &recipe.normalize), (InitRule::HeNormal, &Normalize::PerPixelMean));
+    assert_eq!((recipe.init, &recipe.normalize), (InitRule::HeNormal.into(), &Normalize::PerPixelMean));
     let at = vec![Moment::Steps(32_000), Moment::Steps(48_000)];
     assert_eq!(recipe.schedule, Schedule::Multistep { at, factor: 0.1 });
     // A short run is the beginning of the long one.

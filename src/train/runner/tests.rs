@@ -1,8 +1,11 @@
 use super::*;
 use crate::data::{DataSet, LoadOptions, Take};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::dims::Shape;
+use crate::train::failure::{NotFinite, Origin, Place};
 use crate::train::mock::{self, MockEngine};
 use crate::train::recipe::{Augment, Length, Optimizer};
+use crate::train::report::{Evaluated, Which};
 use crate::train::schedule::{Moment, Schedule};
 
 const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
@@ -34,6 +37,8 @@ struct Log {
     stop_at_step: Option<u64>,
     stop_in_evaluation: bool,
     refuse: bool,
+    checkpoint_every: Option<u64>,
+    checkpoints: Vec<(Position, State)>,
 }
 
 impl Observer for Log {
@@ -51,10 +56,19 @@ impl Observer for Log {
         }
     }
 
-    fn epoch(&mut self, report: &EpochReport, state: &State) -> Result<(), Diagnostic> {
+    fn epoch(&mut self, report: &EpochReport, _: &Best, evaluated: &Evaluated) -> Result<(), Diagnostic> {
         self.epochs.push(*report);
-        self.states.push(state.clone());
+        self.states.push(evaluated.state.clone());
         if self.refuse { Err(Diagnostic::new(Code::OutputFailed, "full")) } else { Ok(()) }
+    }
+
+    fn is_due(&self, step: u64, _: u64) -> bool {
+        self.checkpoint_every.is_some_and(|every| step.is_multiple_of(every))
+    }
+
+    fn checkpoint(&mut self, position: &Position, state: &State) -> Result<(), Diagnostic> {
+        self.checkpoints.push((position.clone(), state.clone()));
+        Ok(())
     }
 }
 
@@ -67,7 +81,7 @@ fn run(
     let mut engine = MockEngine::new(mock::program(INPUT, 10), recipe.seed);
     engine.fails_at = fails_at;
     let input = Input::new(data, recipe).unwrap();
-    let outcome = train(&mut engine, recipe, &input, &log.stop.clone(), log);
+    let outcome = train(&mut engine, recipe, &input, Position::default(), &log.stop.clone(), log);
     (engine, outcome)
 }
 
@@ -78,7 +92,7 @@ fn it_learns_and_reports() {
     let (engine, outcome) = run(&recipe(), &data, &mut log, None);
     let outcome = outcome.unwrap();
     // 200 images are 13 batches of 16, the last one of 8.
-    assert_eq!((outcome.steps, outcome.interrupted, engine.steps.len()), (39, false, 39));
+    assert_eq!((outcome.position.step, outcome.interrupted, engine.steps.len()), (39, false, 39));
     assert_eq!(log.epochs.iter().map(|e| (e.epoch, e.step)).collect::<Vec<_>>(), [(1, 13), (2, 26), (3, 39)]);
     assert_eq!(engine.steps.iter().map(|(labels, ..)| labels.len()).take(13).sum::<usize>(), 200);
     for epoch in &log.epochs {
@@ -87,7 +101,7 @@ fn it_learns_and_reports() {
     }
     assert!(log.epochs[2].train.loss < log.epochs[0].train.loss, "{:?}", log.epochs);
     assert_eq!(log.evaluated.last(), Some(&(Which::Test, 40, 40)));
-    assert_eq!(outcome.last, log.epochs.last().copied());
+    assert_eq!(outcome.position.last, log.epochs.last().copied());
     assert_eq!(outcome.state, log.states[2]);
     assert!(log.steps.iter().all(|report| report.total_steps == 39));
 }
@@ -120,7 +134,7 @@ fn steps_end_within_an_epoch() {
     let mut log = Log::default();
     let recipe = Recipe { length: Length::Steps(15), ..recipe() };
     let (engine, outcome) = run(&recipe, &shapes(200, 40), &mut log, None);
-    assert_eq!((outcome.unwrap().steps, engine.steps.len()), (15, 15));
+    assert_eq!((outcome.unwrap().position.step, engine.steps.len()), (15, 15));
     assert_eq!(
         log.epochs.iter().map(|e| (e.epoch, e.step, e.train.images)).collect::<Vec<_>>(),
         [(1, 13, 200), (2, 15, 32)]
@@ -144,7 +158,7 @@ fn held_out_images_are_not_trained_on() {
     let recipe = Recipe { hold_out: 50, ..recipe() };
     let (_, outcome) = run(&recipe, &shapes(200, 40), &mut log, None);
     assert!(log.epochs.iter().all(|e| e.train.images == 150 && e.held_out.unwrap().images == 50));
-    assert_eq!(outcome.unwrap().best.unwrap().chosen_on, Which::HeldOut);
+    assert_eq!(outcome.unwrap().position.best.unwrap().chosen_on, Which::HeldOut);
 }
 
 #[test]
@@ -152,29 +166,103 @@ fn a_wish_to_stop_keeps_what_was_learnt() {
     let mut log = Log { stop_at_step: Some(20), ..Log::default() };
     let (engine, outcome) = run(&recipe(), &shapes(200, 40), &mut log, None);
     let outcome = outcome.unwrap();
-    assert!(outcome.interrupted && (20..39).contains(&outcome.steps), "{}", outcome.steps);
-    assert_eq!(outcome.steps as usize, engine.steps.len());
+    assert!(outcome.interrupted && (20..39).contains(&outcome.position.step), "{}", outcome.position.step);
+    assert_eq!(outcome.position.step as usize, engine.steps.len());
     assert_eq!(outcome.state, engine.state().unwrap());
-    assert_eq!(outcome.last.unwrap().epoch, 1);
+    assert_eq!(outcome.position.last.unwrap().epoch, 1);
 
     let mut log = Log { stop_in_evaluation: true, ..Log::default() };
     let (_, outcome) = run(&recipe(), &shapes(200, 40), &mut log, None);
     let outcome = outcome.unwrap();
-    assert_eq!((outcome.steps, outcome.interrupted, outcome.last), (13, true, None));
+    assert_eq!((outcome.position.step, outcome.interrupted, outcome.position.last), (13, true, None));
 }
 
 #[test]
 fn a_loss_that_is_no_number_stops_the_run() {
     let mut log = Log::default();
-    let (engine, outcome) = run(&recipe(), &shapes(200, 40), &mut log, Some(25));
+    let (_, outcome) = run(&recipe(), &shapes(200, 40), &mut log, Some(25));
     let Err(RunError::NotFinite(at)) = outcome else { panic!("{outcome:?}") };
     assert!((at.finite_at..=at.step).contains(&25) && at.step - at.finite_at <= READ_EVERY, "{at:?}");
-    assert_eq!((at.last_epoch, at.evaluating, engine.steps.len() as u64), (1, None, at.step));
-    let diagnostic = Diagnostic::from(RunError::NotFinite(NotFinite { step: 26, finite_at: 20, ..at }));
+    assert_eq!((at.last_epoch, at.evaluating), (1, None));
+    // The mock's loss is wrong without a reason that the reference engine could find.
+    assert_eq!(at.origin, None);
+    let at = NotFinite { step: 26, finite_at: 20, ..*at };
+    let diagnostic = Diagnostic::from(RunError::NotFinite(Box::new(at.clone())));
     assert_eq!(diagnostic.code, Code::LossNotFinite);
     assert_eq!(diagnostic.message, "the training loss is NaN at step 26 (learning rate 0.002)");
-    assert_eq!(diagnostic.notes[1], "the weights saved are those of the end of epoch 1");
+    assert_eq!(diagnostic.notes, ["it was finite up to step 20", "the weights saved are those of the end of epoch 1"]);
     assert!(diagnostic.help[0].contains("learning_rate=0.0002"), "{:?}", diagnostic.help);
+    let origin = Some(Origin { step: 23, place: Place::Output("conv1".into()) });
+    let diagnostic = Diagnostic::from(RunError::NotFinite(Box::new(NotFinite { origin, ..at })));
+    assert_eq!(diagnostic.notes[0], "it began in step 23: the first number lost is in the output of `conv1`");
+}
+
+/// A rate that throws the weights out of the numbers: the step and the place are found by making the steps again.
+#[test]
+fn the_first_number_lost_is_found() {
+    let mut recipe = recipe();
+    recipe.optimizer.learning_rate = 1e37;
+    let (_, outcome) = run(&recipe, &shapes(200, 40), &mut Log::default(), None);
+    let Err(RunError::NotFinite(at)) = outcome else { panic!("{outcome:?}") };
+    let origin = at.origin.expect("it happens again");
+    // The mock bounds its loss and gradient: only the update can leave the numbers, and only the weights tell of it.
+    assert_eq!((at.lost, at.step), (Lost::Weights, 13));
+    assert_eq!(origin, Origin { step: 2, place: Place::Update("linear1.weight".into()) });
+}
+
+/// From every checkpoint on, and from wherever it was interrupted, a run comes to the same bits and the same results.
+#[test]
+fn a_run_goes_on_from_any_position() {
+    let data = shapes(200, 40);
+    let timeless = |epochs: &[EpochReport]| -> Vec<EpochReport> {
+        epochs.iter().map(|e| EpochReport { images_per_second: 0.0, seconds: 0.0, waited: 0.0, ..*e }).collect()
+    };
+    let mut recipe = recipe();
+    recipe.batch_norm.statistics = crate::train::recipe::Statistics::Population;
+    let input = Input::new(&data, &recipe).unwrap();
+    let mut whole = Log { checkpoint_every: Some(1), ..Log::default() };
+    let (_, outcome) = run(&recipe, &data, &mut whole, None);
+    let end = outcome.unwrap();
+    assert_eq!(whole.checkpoints.len(), 39);
+    assert_eq!(whole.checkpoints.last().unwrap().1, end.state);
+    let go_on = |position: &Position, state: &State| {
+        let mut engine = MockEngine::new(mock::program(INPUT, 10), 99);
+        engine.load(state).unwrap();
+        let mut log = Log::default();
+        let outcome = train(&mut engine, &recipe, &input, position.clone(), &Stop::new(), &mut log).unwrap();
+        assert_eq!(outcome.state, end.state, "from {}", position.step);
+        let ended = whole.epochs.iter().filter(|epoch| Some(epoch.step) > position.last.map(|last| last.step));
+        assert_eq!(timeless(&log.epochs), timeless(&ended.copied().collect::<Vec<_>>()), "from {}", position.step);
+        let best = |best: Option<Best>| best.map(|best| (best.report.epoch, best.chosen_on));
+        assert_eq!(best(outcome.position.best), best(end.position.best));
+    };
+    whole.checkpoints.iter().for_each(|(position, state)| go_on(position, state));
+    for stop in [1, 7, 13, 14, 26, 38] {
+        let mut log = Log { stop_at_step: Some(stop), ..Log::default() };
+        let outcome = run(&recipe, &data, &mut log, None).1.unwrap();
+        go_on(&outcome.position, &outcome.state);
+    }
+    // Stopped while it was evaluated: that comes first.
+    let mut log = Log { stop_in_evaluation: true, ..Log::default() };
+    let outcome = run(&recipe, &data, &mut log, None).1.unwrap();
+    assert!(outcome.interrupted && outcome.position.epoch.images == 200 && outcome.position.last.is_none());
+    go_on(&outcome.position, &outcome.state);
+}
+
+/// With true averages training goes on with the moving ones, and both are reported.
+#[test]
+fn true_averages_do_not_touch_training() {
+    let data = shapes(200, 40);
+    let moving = run(&recipe(), &data, &mut Log::default(), None).1.unwrap();
+    let mut recipe = recipe();
+    recipe.batch_norm.statistics = crate::train::recipe::Statistics::Population;
+    let mut log = Log::default();
+    let found = run(&recipe, &data, &mut log, None).1.unwrap();
+    assert_eq!(found.state, moving.state);
+    assert!(log.epochs.iter().all(|epoch| epoch.test_moving.is_some()));
+    assert!(log.evaluated.contains(&(Which::Population, 200, 200)));
+    assert_eq!(log.states.last().unwrap().parameters, found.state.parameters);
+    assert_ne!(log.states.last().unwrap().statistics, found.state.statistics);
 }
 
 #[test]

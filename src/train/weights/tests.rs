@@ -3,11 +3,28 @@ use crate::graph::dims::Shape;
 use crate::train::folder::tests::Scratch;
 use crate::train::mock;
 use proptest::prelude::*;
+use safetensors::tensor::TensorView;
 
 const INPUT: Shape = Shape::Map { channels: 1, height: 2, width: 2 };
 
+/// The bytes of a file of weights.
+pub fn bytes(program: &Program, about: &About) -> Vec<u8> {
+    serialize(program, &start(program, 3), &Normalization::None, about).unwrap()
+}
+
+fn start(program: &Program, seed: u64) -> Evaluated {
+    Evaluated { state: program.initial_state(seed), ..Evaluated::default() }
+}
+
 fn about() -> About {
-    About { net: "tiny".into(), netc: "0.1.0".into(), spec: "00ff".into(), data: "shapes".into(), steps: 7 }
+    About {
+        net: "tiny".into(),
+        netc: "0.1.0".into(),
+        spec: "00ff".into(),
+        data: "shapes".into(),
+        steps: 7,
+        ..About::default()
+    }
 }
 
 fn all_normalizations() -> [Normalization; 4] {
@@ -23,19 +40,22 @@ fn all_normalizations() -> [Normalization; 4] {
 fn what_is_written_reads_back() {
     let scratch = Scratch::new("weights-round");
     let program = mock::program(INPUT, 10);
-    let mut state = program.initial_state(3);
+    let mut evaluated = start(&program, 3);
+    let state = &mut evaluated.state;
     // Every bit counts, those of odd numbers too.
     state.parameters[1][..4].copy_from_slice(&[f32::MIN_POSITIVE, -0.0, 1e-45, f32::MAX]);
     state.statistics[0] = vec![0.5, -2.0, 9.0];
+    evaluated.moving = Some(vec![vec![1.5, 2.5, 3.5]]);
     for normalization in all_normalizations() {
         let path = scratch.0.join(FILE_NAME);
-        write(&path, &program, &state, &normalization, &about()).unwrap();
+        write(&path, &program, &evaluated, &normalization, &about()).unwrap();
         let weights = read(&path, &program).unwrap();
         assert_eq!(weights.about, Some(about()));
         assert_eq!(weights.normalization, Some(normalization));
         let bits = |tensors: &[Vec<f32>]| tensors.iter().flatten().map(|x| x.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&weights.parameters), bits(&state.parameters));
-        assert_eq!(weights.statistics, state.statistics);
+        assert_eq!(bits(&weights.parameters), bits(&evaluated.state.parameters));
+        assert_eq!(weights.statistics, evaluated.state.statistics);
+        assert_eq!(weights.moving, evaluated.moving);
         weights.into_state().validate(&program).unwrap();
     }
     // The temporary file has become the file.
@@ -45,7 +65,7 @@ fn what_is_written_reads_back() {
 #[test]
 fn the_same_weights_are_the_same_bytes() {
     let program = mock::program(INPUT, 10);
-    let bytes = || serialize(&program, &program.initial_state(3), &all_normalizations()[2], &about()).unwrap();
+    let bytes = || serialize(&program, &start(&program, 3), &all_normalizations()[2], &about()).unwrap();
     assert!((0..20).all(|_| bytes() == bytes()));
 }
 
@@ -53,7 +73,7 @@ fn the_same_weights_are_the_same_bytes() {
 fn a_file_that_is_not_whole_is_unreadable() {
     let scratch = Scratch::new("weights-cut");
     let program = mock::program(INPUT, 10);
-    let bytes = serialize(&program, &program.initial_state(3), &Normalization::None, &about()).unwrap();
+    let bytes = serialize(&program, &start(&program, 3), &Normalization::None, &about()).unwrap();
     let path = scratch.0.join("cut.safetensors");
     for length in [0, 7, 8, 60, bytes.len() - 4, bytes.len() - 1] {
         std::fs::write(&path, &bytes[..length]).unwrap();
@@ -71,7 +91,7 @@ fn what_does_not_fit_is_named() {
     let scratch = Scratch::new("weights-fit");
     let program = mock::program(INPUT, 10);
     let path = scratch.0.join(FILE_NAME);
-    write(&path, &program, &program.initial_state(3), &Normalization::None, &about()).unwrap();
+    write(&path, &program, &start(&program, 3), &Normalization::None, &about()).unwrap();
 
     let mut renamed = program.clone();
     renamed.parameters[0].name = "linear2.weight".into();
@@ -129,8 +149,7 @@ fn files_of_other_tools_are_read() {
 #[test]
 fn a_folder_that_is_not_there_is_said() {
     let program = mock::program(INPUT, 10);
-    let error =
-        write(Path::new("/no/such/folder/w"), &program, &program.initial_state(0), &Normalization::None, &about());
+    let error = write(Path::new("/no/such/folder/w"), &program, &start(&program, 0), &Normalization::None, &about());
     assert_eq!(error.unwrap_err().code, Code::OutputFailed);
 }
 
@@ -141,7 +160,7 @@ proptest! {
     fn no_damage_panics(at in 0usize..900, with in any::<u8>()) {
         let scratch = Scratch::new("weights-damage");
         let program = mock::program(INPUT, 10);
-        let mut bytes = serialize(&program, &program.initial_state(3), &all_normalizations()[3], &about()).unwrap();
+        let mut bytes = serialize(&program, &start(&program, 3), &all_normalizations()[3], &about()).unwrap();
         let at = at.min(bytes.len() - 1);
         bytes[at] = with;
         let path = scratch.0.join("w");

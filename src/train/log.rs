@@ -1,0 +1,124 @@
+//! The results of a run's epochs as files: JSON lines and CSV. Both are written anew after each epoch, whole or not at
+//! all: there is no half line in them after a crash, and a resumed run has each epoch once.
+
+use super::report::{EpochReport, Score};
+use super::tensor_file::write_atomically;
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+
+/// The files, and what is in them.
+#[derive(Debug)]
+pub struct Log {
+    json: PathBuf,
+    csv: PathBuf,
+    epochs: Vec<EpochReport>,
+}
+
+impl Log {
+    /// Of a run that begins.
+    pub fn new(json: PathBuf, csv: PathBuf) -> Self {
+        Log { json, csv, epochs: Vec::new() }
+    }
+
+    /// Of a run that goes on after `step` steps: epochs that ended later will end again.
+    pub fn resume(json: PathBuf, csv: PathBuf, step: u64) -> Self {
+        let text = std::fs::read_to_string(&json).unwrap_or_default();
+        let epochs = text.lines().filter_map(|line| serde_json::from_str::<EpochReport>(line).ok());
+        let epochs = epochs.filter(|epoch| epoch.step <= step).collect();
+        Log { json, csv, epochs }
+    }
+
+    /// Another epoch is over.
+    ///
+    /// # Errors
+    /// The path that could not be written, and why.
+    pub fn push(&mut self, report: &EpochReport) -> Result<(), (PathBuf, io::Error)> {
+        self.epochs.push(*report);
+        let mut json = String::new();
+        for epoch in &self.epochs {
+            json += &serde_json::to_string(epoch).map_err(|error| (self.json.clone(), error.into()))?;
+            json.push('\n');
+        }
+        for (path, text) in [(&self.json, json), (&self.csv, self.csv())] {
+            write_atomically(path, text.as_bytes()).map_err(|error| (path.clone(), error))?;
+        }
+        Ok(())
+    }
+
+    fn csv(&self) -> String {
+        let mut text = COLUMNS.join(",") + "\n";
+        for epoch in &self.epochs {
+            let EpochReport { step, rate, images_per_second, seconds, waited, .. } = epoch;
+            let _ = write!(text, "{},{step},{rate}", epoch.epoch);
+            for score in [Some(epoch.train), epoch.held_out, Some(epoch.test), epoch.test_moving] {
+                let _ = match score {
+                    Some(Score { loss, accuracy, .. }) => write!(text, ",{loss},{accuracy}"),
+                    None => write!(text, ",,"),
+                };
+            }
+            let _ = writeln!(text, ",{images_per_second},{seconds},{waited}");
+        }
+        text
+    }
+}
+
+const COLUMNS: [&str; 14] = [
+    "epoch",
+    "step",
+    "rate",
+    "train_loss",
+    "train_accuracy",
+    "held_out_loss",
+    "held_out_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "test_moving_loss",
+    "test_moving_accuracy",
+    "images_per_second",
+    "seconds",
+    "waited",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::folder::tests::Scratch;
+
+    fn report(epoch: u64) -> EpochReport {
+        let score = Score { loss: 0.1 + 0.2, accuracy: 1.0 / 3.0, images: 3 };
+        EpochReport {
+            epoch,
+            step: 10 * epoch,
+            total_steps: 30,
+            rate: 0.1,
+            train: score,
+            held_out: None,
+            test: score,
+            test_moving: Some(score),
+            images_per_second: 5.5,
+            seconds: 0.7,
+            waited: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_resumed_run_has_each_epoch_once() {
+        let scratch = Scratch::new("log");
+        let (json, csv) = (scratch.0.join("m.jsonl"), scratch.0.join("m.csv"));
+        let mut log = Log::new(json.clone(), csv.clone());
+        (1..=3).for_each(|epoch| log.push(&report(epoch)).unwrap());
+        let whole = (std::fs::read(&json).unwrap(), std::fs::read(&csv).unwrap());
+        // As a crash never leaves it, but an old netc might.
+        std::fs::write(&json, [&whole.0[..], b"{\"epoch\": 4, \"st"].concat()).unwrap();
+        let mut log = Log::resume(json.clone(), csv.clone(), 20);
+        assert_eq!(log.epochs, [report(1), report(2)]);
+        log.push(&report(3)).unwrap();
+        assert_eq!((std::fs::read(&json).unwrap(), std::fs::read(&csv).unwrap()), whole);
+        let text = String::from_utf8(whole.1).unwrap();
+        let widths: Vec<usize> = text.lines().map(|line| line.split(',').count()).collect();
+        assert_eq!(widths, [COLUMNS.len(); 4]);
+        let loss = "0.30000000000000004,0.3333333333333333";
+        assert_eq!(text.lines().nth(1), Some(format!("1,10,0.1,{loss},,,{loss},{loss},5.5,0.7,0").as_str()));
+    }
+}

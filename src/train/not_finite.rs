@@ -1,0 +1,101 @@
+//! Which step and layer a run left the numbers in.
+//!
+//! The loss is read every few steps only, and says nothing of where it was lost. So a run keeps a copy of its state
+//! every few seconds; when the loss is no longer finite, the steps since then are made again one by one, and the first
+//! that loses a number is made once more by the reference engine, which looks at the output of every layer.
+
+use super::failure::{Origin, Place};
+use super::input::Input;
+use super::recipe::Recipe;
+use super::steps::Steps;
+use crate::engine::tensor::TensorEngine;
+use crate::engine::{Batch, Engine, EngineError, State};
+use crate::lower::program::Program;
+use std::time::{Duration, Instant};
+
+/// As often the state is copied: as long as this the search may take, too.
+const COPY_EVERY: Duration = Duration::from_secs(5);
+
+/// The last copy of a state in which everything was finite.
+#[derive(Debug, Default)]
+pub struct Copy {
+    step: u64,
+    state: State,
+    at: Option<Instant>,
+}
+
+impl Copy {
+    /// Copies now.
+    ///
+    /// # Errors
+    /// When the engine cannot be read.
+    pub fn new(step: u64, engine: &dyn Engine) -> Result<Self, EngineError> {
+        Ok(Copy { step, state: engine.state()?, at: Some(Instant::now()) })
+    }
+
+    /// Copies again if the copy is old, and the weights are finite.
+    ///
+    /// # Errors
+    /// When the engine cannot be read.
+    pub fn refresh(&mut self, step: u64, engine: &dyn Engine) -> Result<(), EngineError> {
+        if self.at.is_some_and(|at| at.elapsed() >= COPY_EVERY) {
+            let copy = Copy::new(step, engine)?;
+            if copy.state.not_finite(engine.program()).is_none() {
+                *self = copy;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the first number is lost on the way to `until`; `None` where it does not happen again, or cannot be told.
+    /// The engine is left in any state.
+    pub fn find(self, engine: &mut dyn Engine, recipe: &Recipe, input: &Input, until: u64) -> Option<Origin> {
+        engine.load(&self.state).ok()?;
+        engine.read_metrics().ok()?;
+        let mut steps = Steps::new(recipe, input, engine.program(), self.step).ok()?;
+        let mut before = self.state;
+        while steps.done() < until {
+            let loaded = steps.next_batch()?;
+            engine.train_step(&loaded.batch(), &steps.update()).ok()?;
+            let step = steps.count();
+            let loss = engine.read_metrics().ok()?.loss_sum;
+            let after = engine.state().ok()?;
+            let lost = after.not_finite(engine.program());
+            if !loss.is_finite() || lost.is_some() {
+                let place = examine(engine.program(), &before, &loaded.batch(), lost);
+                return place.map(|place| Origin { step, place });
+            }
+            before = after;
+        }
+        None
+    }
+}
+
+/// What the reference engine sees of a step that loses a number.
+fn examine(program: &Program, before: &State, batch: &Batch<'_>, lost: Option<String>) -> Option<Place> {
+    let mut reference = TensorEngine::cpu(program.clone()).ok()?;
+    reference.load(before).ok()?;
+    if let Some(layer) = reference.first_not_finite(batch).ok()? {
+        return Some(Place::Output(layer));
+    }
+    let gradients = reference.gradients(batch).ok()?;
+    // The way back goes from the last layer to the first.
+    let named = program.parameters.iter().zip(&gradients).rev();
+    if let Some((parameter, _)) = { named }.find(|(_, gradient)| gradient.iter().any(|g| !g.is_finite())) {
+        return Some(Place::Gradient(parameter.name.clone()));
+    }
+    lost.map(Place::Update)
+}
+
+impl State {
+    /// The name of the first parameter or statistic with a number that is none.
+    pub fn not_finite(&self, program: &Program) -> Option<String> {
+        let finite = |values: &&Vec<f32>| values.iter().all(|x| x.is_finite());
+        let parameter = self.parameters.iter().position(|values| !finite(&values));
+        let parameter = parameter.and_then(|at| program.parameters.get(at)).map(|parameter| parameter.name.clone());
+        parameter.or_else(|| {
+            let statistic = self.statistics.iter().position(|values| !finite(&values))?;
+            program.statistics.get(statistic).map(|statistic| statistic.name.clone())
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Where each value of a recipe comes from.
+
+use super::yaml::{Part, find};
+use crate::syntax::span::{FileId, SourceMap, Span};
+use serde_yaml::Value;
+
+/// Where a value in force was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In the spec.
+    Spec(Span),
+    /// In a `--set`, or an option that stands for one: the text after it.
+    Set(String),
+    /// In the recipe.
+    Recipe(Span),
+    /// In the profile of this name.
+    Profile(String),
+    /// Nowhere: netc's own default.
+    BuiltIn,
+}
+
+impl Origin {
+    /// `specs/recipes/he2015.yaml:12`, `--set batch=64`, `profile keras`, `built-in`.
+    pub fn describe(&self, sources: &SourceMap) -> String {
+        match self {
+            Origin::Spec(span) | Origin::Recipe(span) => line(*span, sources),
+            Origin::Set(text) => format!("--set {text}"),
+            Origin::Profile(name) => format!("profile {name}"),
+            Origin::BuiltIn => "built-in".into(),
+        }
+    }
+
+    /// `spec`, `recipe`, `set`, `profile` or `built-in`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Origin::Spec(_) => "spec",
+            Origin::Set(_) => "set",
+            Origin::Recipe(_) => "recipe",
+            Origin::Profile(_) => "profile",
+            Origin::BuiltIn => "built-in",
+        }
+    }
+}
+
+/// `path:line` of the start of a span.
+pub fn line(span: Span, sources: &SourceMap) -> String {
+    match sources.file(span.file) {
+        Some(file) => format!("{}:{}", file.path.display(), file.line_column(span.start).line),
+        None => "<unknown>".into(),
+    }
+}
+
+/// A YAML text with its values.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The text's place among the sources.
+    pub file: FileId,
+    /// The text.
+    pub text: String,
+    /// What it says.
+    pub root: Value,
+}
+
+impl Written {
+    /// Where the text decides on `path`: the key itself, or one above it whose value is a single word (`augment: none`).
+    fn decides(&self, path: &[&str]) -> Option<Span> {
+        let mut here = &self.root;
+        let mut depth = 0;
+        while let (Value::Mapping(map), Some(step)) = (here, path.get(depth)) {
+            here = map.get(*step)?;
+            depth += 1;
+        }
+        let key = path.get(..depth).filter(|key| !key.is_empty())?;
+        find(&self.text, self.file, key, Part::Key)
+    }
+}
+
+/// Where the values of one recipe come from.
+#[derive(Debug, Clone, Default)]
+pub struct Origins {
+    /// The recipe's text.
+    pub recipe: Option<Written>,
+    /// The `--set`s, split path and whole text; later ones win.
+    pub sets: Vec<(Vec<String>, String)>,
+    /// The profile's name and text.
+    pub profile: Option<(String, Written)>,
+}
+
+impl Origins {
+    /// What decided on the value at `path`.
+    pub fn of(&self, path: &[&str]) -> Origin {
+        let set = |set: &[String]| path.len() >= set.len() && set.iter().zip(path).all(|(set, step)| set == step);
+        if let Some((_, text)) = self.sets.iter().rev().find(|(path, _)| set(path)) {
+            return Origin::Set(text.clone());
+        }
+        if let Some(span) = self.recipe.as_ref().and_then(|recipe| recipe.decides(path)) {
+            return Origin::Recipe(span);
+        }
+        match &self.profile {
+            Some((name, profile)) if profile.decides(path).is_some() => Origin::Profile(name.clone()),
+            _ => Origin::BuiltIn,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Runs that are killed at any moment and gone on with come to the same bytes as one that never was; so does a run that
+//! is made again from its record.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const SPEC: &str = "tests/resume/small.net";
+const KILLS: u32 = 20;
+
+fn netc(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netc"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn train(folder: &Path, engine: &str, more: &[&str]) -> Command {
+    let limit = if engine == "native" { "1500" } else { "600" };
+    let mut command = netc(&["train", SPEC, "--limit", limit, "--engine", engine, "--out"]);
+    command.arg(folder).args(more);
+    command
+}
+
+fn finished(output: Output) -> String {
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    format!("{stdout}{stderr}")
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("resume-{name}"));
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+/// What a run leaves that must not depend on how it came there.
+fn results(folder: &Path) -> (Vec<u8>, Vec<u8>, Vec<String>) {
+    let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let timeless = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let line = line.as_object_mut().unwrap();
+        for key in ["images_per_second", "seconds", "waited"] {
+            line.remove(key).unwrap();
+        }
+        serde_json::to_string(line).unwrap()
+    };
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    (read("weights.safetensors"), read("best.safetensors"), metrics.lines().map(timeless).collect())
+}
+
+/// Waits for the end, or kills when the time is up.
+fn kill_after(mut child: Child, time: Duration) -> Option<Output> {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        if child.try_wait().unwrap().is_some() {
+            return Some(child.wait_with_output().unwrap());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // SIGKILL: nothing can be tidied up.
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    output.status.success().then_some(output)
+}
+
+fn killed_runs_come_to_the_same_end(engine: &str) {
+    let whole = scratch(&format!("{engine}-whole"));
+    let begin = Instant::now();
+    finished(train(&whole, engine, &[]).output().unwrap());
+    let time = begin.elapsed();
+    let expected = results(&whole);
+    // Thread counts change from one part of a run to the next.
+    let threads = ["1", "2", "3"];
+    let (mut kills, mut runs, mut from_within) = (0, 0, 0);
+    while kills < KILLS {
+        let folder = scratch(&format!("{engine}-killed"));
+        runs += 1;
+        loop {
+            let draw = netc::random::uniform(0x1d5, u64::from(kills + 100 * runs));
+            let thread = threads[(kills as usize) % threads.len()];
+            let child = train(&folder, engine, &["--resume", "--threads", thread]).spawn().unwrap();
+            // Short lives: most runs are killed several times before they end.
+            match kill_after(child, time.mul_f32(0.05 + 0.5 * draw)) {
+                Some(output) => {
+                    let told = finished(output);
+                    from_within += u32::from(told.contains("going on after step"));
+                    break;
+                }
+                None => kills += 1,
+            }
+            assert!(kills < 40 * KILLS, "no run comes to its end");
+        }
+        assert!(results(&folder) == expected, "{engine}: another end after {kills} kills");
+        let left: Vec<_> = std::fs::read_dir(folder.join("checkpoints")).unwrap().map(|f| f.unwrap().path()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+    assert!(from_within > 0, "no run ever went on from a checkpoint");
+}
+
+#[test]
+fn killed_runs_come_to_the_same_end_on_the_native_engine() {
+    killed_runs_come_to_the_same_end("native");
+}
+
+#[test]
+fn killed_runs_come_to_the_same_end_on_the_tensor_engine() {
+    killed_runs_come_to_the_same_end("tensor");
+}
+
+#[test]
+fn a_run_is_made_again_to_the_byte() {
+    let first = scratch("first");
+    let told = finished(
+        train(&first, "native", &["--threads", "2", "--set", "optimizer.learning_rate=0.03"]).output().unwrap(),
+    );
+    assert!(told.contains("with true averages in batch norm"), "{told}");
+    let record = std::fs::read_to_string(first.join("run.yaml")).unwrap();
+    for part in
+        ["from: --set optimizer.learning_rate=0.03", "from: tests/resume/small.yaml:3", "from: built-in", "net small"]
+    {
+        assert!(record.contains(part), "{part}\n{record}");
+    }
+    let again = scratch("again");
+    let output = netc(&["rerun", first.to_str().unwrap(), "--threads", "1", "--out"]).arg(&again).output().unwrap();
+    assert!(finished(output).contains("byte for byte"));
+    assert!(results(&again) == results(&first));
+
+    // Other data, or a record that was edited, is told before anything is trained.
+    std::fs::write(first.join("run.yaml"), record.replace("limit: 1500", "limit: 1499")).unwrap();
+    let other = scratch("other");
+    let output = netc(&["rerun", first.to_str().unwrap(), "--out"]).arg(&other).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("it saw 1500 training images, now there are 1499"), "{told}");
+    assert!(!other.exists());
+}
+
+fn refused(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_is_told_and_left_as_it_is() {
+    let whole = scratch("whole");
+    finished(train(&whole, "native", &[]).output().unwrap());
+    // A run that was interrupted after a few checkpoints: killed, that is, as soon as there are two.
+    let folder = scratch("broken");
+    let mut child = train(&folder, "native", &["--resume"]).spawn().unwrap();
+    let checkpoints = folder.join("checkpoints");
+    let files = || -> Vec<PathBuf> {
+        let mut files: Vec<_> =
+            std::fs::read_dir(&checkpoints).into_iter().flatten().map(|f| f.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "safetensors"));
+        files.sort();
+        files
+    };
+    while files().len() < 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let found = files();
+    let (before, last) = (found.first().unwrap().clone(), found.last().unwrap().clone());
+    let bytes = |path: &Path| std::fs::read(path).unwrap();
+    let (good_before, good) = (bytes(&before), bytes(&last));
+    let resume = |more: &[&str]| train(&folder, "native", &[&["--resume"], more].concat()).output().unwrap();
+
+    // Another recipe, another spec, other data.
+    let told = refused(resume(&["--set", "optimizer.momentum=0.8"]));
+    assert!(told.contains("E0707") && told.contains("`optimizer.momentum` was 0.9, now it is 0.8"), "{told}");
+    let told = refused(resume(&["--seed", "3"]));
+    assert!(told.contains("`seed` was 0, now it is 3"), "{told}");
+
+    // Half a file, a changed byte, something else.
+    let mut changed = good.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    for damaged in [&good[..good.len() / 2], &changed, b"not a checkpoint"] {
+        std::fs::write(&last, damaged).unwrap();
+        let told = refused(resume(&[]));
+        assert!(told.contains("E0701") && told.contains("remove it to go on from the one before it"), "{told}");
+        assert!(bytes(&last) == damaged && bytes(&before) == good_before);
+    }
+    std::fs::write(&last, &good).unwrap();
+
+    // A disk that is full, as far as a process can be made to believe it: no file may grow beyond 4 KiB.
+    let full = format!(
+        "trap '' XFSZ; ulimit -f 8; exec '{}' train {SPEC} --limit 1500 --resume --out '{}'",
+        env!("CARGO_BIN_EXE_netc"),
+        folder.display()
+    );
+    let shell = Command::new("sh").args(["-c", &full]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let told = refused(shell);
+    assert!(told.contains("E0703") && told.contains("is as it was"), "{told}");
+    assert!(bytes(&last) == good);
+    assert_eq!(files(), found);
+
+    // A checkpoint that cannot be used may be removed: the one before it leads to the same end.
+    std::fs::remove_file(&last).unwrap();
+    let told = finished(resume(&[]));
+    assert!(told.contains("going on after step"), "{told}");
+    assert!(results(&folder) == results(&whole));
+    // A run that has ended stays as it is.
+    finished(resume(&[]));
+    assert!(results(&folder) == results(&whole));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_at_once() {
+    // A file where the folder should be: root may write anywhere else.
+    let file = scratch("file");
+    std::fs::write(&file, "").unwrap();
+    let told = refused(train(&file.join("run"), "native", &["--resume"]).output().unwrap());
+    assert!(told.contains("E0703") && told.contains("cannot write to"), "{told}");
+}
