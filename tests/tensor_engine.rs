@@ -5,7 +5,8 @@
 
 mod support;
 
-use netc::engine::tensor::TensorEngine;
+use dfdx::prelude::Cpu;
+use netc::engine::tensor::{Lowering, TensorEngine};
 use netc::engine::{Batch, DecayForm, Engine, EngineError, Mode, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
 use netc::lower::program::{OpKind, ParameterId, Program, ValueId};
@@ -185,11 +186,28 @@ fn a_run_that_diverged_shows_it() {
     let program = small();
     let mut state = random_state(&program, 8);
     state.parameters[0].fill(f32::NAN);
-    let mut engine = engine(&program, &state);
-    engine.evaluate(&OwnedBatch::random(&program, 3, 1).get()).unwrap();
-    let metrics = engine.read_metrics().unwrap();
-    assert!(metrics.loss().is_nan());
-    assert_eq!(metrics.correct, 0);
+    for lowering in [Lowering::Products, Lowering::Launches] {
+        let mut engine = TensorEngine::lowered(program.clone(), Cpu::default(), lowering).unwrap();
+        engine.load(&state).unwrap();
+        engine.evaluate(&OwnedBatch::random(&program, 3, 1).get()).unwrap();
+        let metrics = engine.read_metrics().unwrap();
+        assert!(metrics.loss().is_nan());
+        assert_eq!(metrics.correct, 0);
+    }
+}
+
+#[test]
+fn a_step_that_diverges_shows_it() {
+    // Images of infinity: the numbers are lost on the way, and the weights with them.
+    let program = small();
+    let mut batch = OwnedBatch::random(&program, 3, 1);
+    batch.images.fill(f32::INFINITY);
+    for lowering in [Lowering::Products, Lowering::Launches] {
+        let mut engine = TensorEngine::lowered(program.clone(), Cpu::default(), lowering).unwrap();
+        engine.load(&random_state(&program, 8)).unwrap();
+        engine.train_step(&batch.get(), &update(&vec![0.0; program.parameters.len()])).unwrap();
+        assert!(engine.read_metrics().unwrap().loss().is_nan(), "{lowering:?}");
+    }
 }
 
 #[test]

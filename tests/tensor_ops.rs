@@ -5,7 +5,8 @@
 
 mod support;
 
-use netc::engine::tensor::TensorEngine;
+use dfdx::prelude::Cpu;
+use netc::engine::tensor::{Lowering, TensorEngine};
 use netc::engine::{Engine, Mode};
 use netc::graph::dims::{Padding, Pair, Shape};
 use netc::lower::program::{Divisor, Program, ValueId, VarianceEstimate};
@@ -21,16 +22,27 @@ fn check(program: Program, len: usize, seed: u64) {
 }
 
 fn check_on(program: Program, batch: &OwnedBatch, seed: u64) {
+    for lowering in [Lowering::Products, Lowering::Launches] {
+        check_lowered(&program, lowering, batch, seed);
+    }
+}
+
+fn check_lowered(program: &Program, lowering: Lowering, batch: &OwnedBatch, seed: u64) {
     let batch = batch.get();
-    let state = random_state(&program, seed);
+    let state = random_state(program, seed);
     let weights = Weights::from(&state);
-    let mut engine = TensorEngine::cpu(program.clone()).unwrap();
+    let mut engine = TensorEngine::lowered(program.clone(), Cpu::default(), lowering).unwrap();
     engine.load(&state).unwrap();
     for mode in [Mode::Train, Mode::Evaluate] {
-        let expected = reference::run(&program, &weights, &batch, mode);
-        assert_close(&format!("{mode:?} logits"), &engine.logits(&batch, mode).unwrap(), &expected.logits, 2e-5);
+        let expected = reference::run(program, &weights, &batch, mode);
+        assert_close(
+            &format!("{lowering:?} {mode:?} logits"),
+            &engine.logits(&batch, mode).unwrap(),
+            &expected.logits,
+            2e-5,
+        );
     }
-    let expected = reference::gradients(&program, &weights, &batch);
+    let expected = reference::gradients(program, &weights, &batch);
     let found = engine.gradients(&batch).unwrap();
     // Against the largest gradient of the whole program: a bias before a batch norm has none but rounding.
     let largest = expected.iter().flatten().fold(0f64, |most, x| most.max(x.abs()));

@@ -88,7 +88,8 @@ fn cuda(program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
 #[cfg(not(feature = "cuda"))]
 fn cuda(_: Program) -> Result<Box<dyn Engine>, Diagnostic> {
     let message = "this netc was built without CUDA";
-    let help = "build one with it, which needs the CUDA toolkit: `cargo build --release --features cuda`";
+    let help =
+        "build one with it, which needs the CUDA toolkit: `cargo build --release --features cuda` (docs/cuda.md)";
     Err(Diagnostic::new(Code::DeviceUnavailable, message).help(help).help("or leave out `--device cuda`"))
 }
 

@@ -8,20 +8,31 @@ use std::fmt::Display;
 pub trait TensorDevice: Device<f32> + Cache {
     /// Name in messages: `cpu` or `cuda`.
     const NAME: &'static str;
-    /// Whether a batched product may have one side broadcast over the batch.
-    const BROADCASTS_PRODUCTS: bool;
+    /// The forms of the operations that suit it.
+    const LOWERING: Lowering;
+}
+
+/// Which of dfdx's operations the program becomes. Both say the same: either can run on the CPU, which is how the one
+/// for CUDA is tested without CUDA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lowering {
+    /// Nearly everything is a matrix product: dfdx's broadcasts and reductions visit one number at a time on the CPU.
+    Products,
+    /// As few launches as dfdx's operations allow: broadcasts and reductions are one each, and no product may have a
+    /// side that is broadcast over its batch. A `relu` turns NaN into 0 here, so the weights are looked at whenever
+    /// metrics are read.
+    Launches,
 }
 
 impl TensorDevice for Cpu {
     const NAME: &'static str = "cpu";
-    const BROADCASTS_PRODUCTS: bool = true;
+    const LOWERING: Lowering = Lowering::Products;
 }
 
 #[cfg(feature = "cuda")]
 impl TensorDevice for dfdx::prelude::Cuda {
     const NAME: &'static str = "cuda";
-    // dfdx asserts it: cuBLAS cannot sum a gradient over a stride of 0.
-    const BROADCASTS_PRODUCTS: bool = false;
+    const LOWERING: Lowering = Lowering::Launches;
 }
 
 /// The tape of a training step, or none in evaluation.
@@ -39,22 +50,4 @@ impl<V, E: Display> OnDevice<V> for Result<V, E> {
     fn on<D: TensorDevice>(self) -> Result<V, EngineError> {
         self.map_err(|error| EngineError::Device { device: D::NAME, message: error.to_string() })
     }
-}
-
-/// Opens a CUDA device without the panic dfdx answers a missing driver with.
-///
-/// # Errors
-/// [`EngineError::Device`] when there is no driver, no such device, or no memory.
-#[cfg(feature = "cuda")]
-pub fn open_cuda(ordinal: usize) -> Result<dfdx::prelude::Cuda, EngineError> {
-    use dfdx::prelude::Cuda;
-    let failed = |message: String| EngineError::Device { device: Cuda::NAME, message };
-    cudarc::driver::result::init().map_err(|error| {
-        failed(format!("no CUDA driver answers ({error}): is there a GPU, and is its driver installed?"))
-    })?;
-    let found = cudarc::driver::result::device::get_count().map_err(|error| failed(error.to_string()))?;
-    if usize::try_from(found).is_ok_and(|found| ordinal >= found) {
-        return Err(failed(format!("there is no device {ordinal}: {found} found, counted from 0")));
-    }
-    Cuda::try_build(ordinal, 0).map_err(|error| failed(error.to_string()))
 }

@@ -4,6 +4,8 @@
 //! that makes it the measure of engines that derive theirs by hand. It is also the way to CUDA, being generic over the
 //! dfdx device. `value` explains how activations lie in memory, and which dfdx operations are not used and why.
 
+#[cfg(feature = "cuda")]
+mod cuda;
 mod device;
 mod forward;
 mod loss;
@@ -13,9 +15,9 @@ mod update;
 mod value;
 mod window;
 
-pub use device::TensorDevice;
 #[cfg(feature = "cuda")]
-pub use device::open_cuda;
+pub use cuda::open_cuda;
+pub use device::{Lowering, TensorDevice};
 
 use super::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, State, Update};
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
@@ -26,6 +28,7 @@ use loss::{Pending, cross_entropy};
 use ops::channels::Ones;
 use ops::norm::Moments;
 use plan::Ready;
+use update::Velocities;
 use value::{Matrix, transposed, upload};
 
 /// Runs a [`Program`] on a dfdx device.
@@ -38,7 +41,7 @@ pub struct TensorEngine<D: TensorDevice = Cpu> {
     ready: Vec<Ready<D>>,
     last_reader: Vec<usize>,
     parameters: Vec<Matrix<D>>,
-    velocities: Vec<Matrix<D>>,
+    velocities: Velocities<D>,
     statistics: Vec<Matrix<D>>,
     ones: Ones<D>,
     pending: Pending<D>,
@@ -72,9 +75,17 @@ impl<D: TensorDevice> TensorEngine<D> {
     /// # Errors
     /// [`EngineError::Program`] when the program contradicts itself, [`EngineError::Device`] when the device fails.
     pub fn on_device(program: Program, device: D) -> Result<Self, EngineError> {
+        Self::lowered(program, device, D::LOWERING)
+    }
+
+    /// The same in the forms that suit another device, for tests.
+    ///
+    /// # Errors
+    /// As for [`TensorEngine::on_device`]; CUDA refuses [`Lowering::Products`].
+    pub fn lowered(program: Program, device: D, lowering: Lowering) -> Result<Self, EngineError> {
         // Without it every tensor is fresh memory from the system, which takes longer than filling it.
         device.try_enable_cache().on::<D>()?;
-        let ready = plan::prepare(&device, &program)?;
+        let ready = plan::prepare(&device, lowering, &program)?;
         let mut last_reader = vec![usize::MAX; program.values.len()];
         for (at, op) in program.ops.iter().enumerate() {
             for input in &op.inputs {
@@ -87,16 +98,17 @@ impl<D: TensorDevice> TensorEngine<D> {
             *last = usize::MAX;
         }
         let blank = |elements: usize| device.try_zeros_like(&(elements, 1)).on::<D>();
-        let blank_parameters = || -> Result<Vec<_>, EngineError> {
-            program.parameters.iter().map(|p| device.try_zeros_like(&layout(&p.dims)).on::<D>()).collect()
-        };
+        let parameters = program.parameters.iter().map(|p| device.try_zeros_like(&layout(&p.dims)).on::<D>());
+        let parameters: Vec<Matrix<D>> = parameters.collect::<Result<_, _>>()?;
+        let mut velocities = Velocities::leaky();
+        parameters.iter().try_for_each(|parameter| velocities.try_alloc_for(parameter)).on::<D>()?;
         Ok(Self {
             ready,
             last_reader,
-            parameters: blank_parameters()?,
-            velocities: blank_parameters()?,
+            parameters,
+            velocities,
             statistics: program.statistics.iter().map(|s| blank(s.channels)).collect::<Result<_, _>>()?,
-            ones: Ones::new(device.clone()),
+            ones: Ones::new(device.clone(), lowering),
             pending: Pending::new(),
             batch_size: 0,
             device,
@@ -155,18 +167,26 @@ impl<D: TensorDevice> TensorEngine<D> {
     fn differentiate(
         &mut self,
         batch: &Batch<'_>,
-    ) -> Result<(Vec<Matrix<D>>, Matrix<D>, Vec<(usize, Moments<D>)>), EngineError> {
+    ) -> Result<(Gradients<f32, D>, Matrix<D>, Vec<(usize, Moments<D>)>), EngineError> {
         let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
         let (logits, tape) = outcome.logits.split_tape();
         let loss = cross_entropy(logits.clone().put_tape(tape), batch.labels).on::<D>()?;
-        let mut gradients = loss.try_backward().on::<D>()?;
-        let of = |parameter: &Matrix<D>| {
-            // A parameter that the loss does not reach has none yet: it is zero.
-            gradients.try_alloc_for(parameter).on::<D>()?;
-            Ok(gradients.get(parameter))
-        };
-        let of_parameters = self.parameters.iter().map(of).collect::<Result<_, EngineError>>()?;
-        Ok((of_parameters, logits, outcome.moments))
+        let gradients = loss.try_backward().on::<D>()?;
+        Ok((gradients, logits, outcome.moments))
+    }
+
+    /// Whether every parameter is a finite number. What goes wrong on the way there, in the activations too, comes to
+    /// the parameters with the next step: a gradient is a product with what was bad.
+    fn is_finite(&self) -> Result<bool, D::Err> {
+        let mut sums = None;
+        for parameter in &self.parameters {
+            let sum = parameter.clone().try_sum::<(), Axes2<0, 1>>()?;
+            sums = Some(match sums {
+                None => sum,
+                Some(sums) => sum.try_add(sums)?,
+            });
+        }
+        Ok(sums.is_none_or(|sums: Tensor<(), f32, D>| sums.as_vec().iter().all(|sum| sum.is_finite())))
     }
 
     /// Moves the running statistics towards the moments of a batch.
@@ -209,8 +229,11 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
             let (rows, columns) = *like.shape();
             upload(device, data.clone(), rows, columns).on::<D>()
         };
-        let parameters = state.parameters.iter().zip(&self.parameters).map(put).collect::<Result<_, _>>()?;
-        let velocities = state.velocities.iter().zip(&self.velocities).map(put).collect::<Result<_, _>>()?;
+        let parameters = state.parameters.iter().zip(&self.parameters).map(put).collect::<Result<Vec<_>, _>>()?;
+        let mut velocities = Velocities::leaky();
+        for (velocity, parameter) in state.velocities.iter().zip(&parameters) {
+            update::set_velocity(&mut velocities, parameter, velocity).on::<D>()?;
+        }
         let statistics = state.statistics.iter().zip(&self.statistics).map(put).collect::<Result<_, _>>()?;
         (self.parameters, self.velocities, self.statistics) = (parameters, velocities, statistics);
         Ok(())
@@ -220,7 +243,7 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
         let host = |tensors: &[Matrix<D>]| tensors.iter().map(Tensor::as_vec).collect();
         Ok(State {
             parameters: host(&self.parameters),
-            velocities: host(&self.velocities),
+            velocities: self.parameters.iter().map(|p| self.velocities.get(p).as_vec()).collect(),
             statistics: host(&self.statistics),
         })
     }
@@ -230,10 +253,9 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
             let (found, needed) = (update.decay.len(), self.parameters.len());
             return Err(EngineError::State(format!("{found} decay coefficients for {needed} parameters")));
         }
-        let (gradients, logits, moments) = self.differentiate(batch)?;
-        let tensors = self.parameters.iter_mut().zip(&mut self.velocities);
-        for (((parameter, velocity), gradient), &decay) in tensors.zip(gradients).zip(update.decay) {
-            update::step(parameter, velocity, gradient, decay, update).on::<D>()?;
+        let (mut gradients, logits, moments) = self.differentiate(batch)?;
+        for (parameter, &decay) in self.parameters.iter_mut().zip(update.decay) {
+            update::step(parameter, &mut self.velocities, &mut gradients, decay, update).on::<D>()?;
         }
         self.follow(moments)?;
         self.pending.push(logits, batch.labels);
@@ -247,7 +269,11 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
     }
 
     fn read_metrics(&mut self) -> Result<Metrics, EngineError> {
-        Ok(self.pending.take())
+        let metrics = self.pending.take();
+        if metrics.images > 0 && self.ones.lowering == Lowering::Launches && !self.is_finite().on::<D>()? {
+            return Ok(Metrics { loss_sum: f64::NAN, correct: 0, ..metrics });
+        }
+        Ok(metrics)
     }
 
     fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError> {
@@ -272,8 +298,13 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        let (gradients, _, _) = self.differentiate(batch)?;
-        Ok(gradients.iter().map(Tensor::as_vec).collect())
+        let (mut gradients, _, _) = self.differentiate(batch)?;
+        let host = |parameter: &Matrix<D>| {
+            // A parameter that the loss does not reach has none yet: it is zero.
+            gradients.try_alloc_for(parameter).on::<D>()?;
+            Ok(gradients.get(parameter).as_vec())
+        };
+        self.parameters.iter().map(host).collect()
     }
 }
 

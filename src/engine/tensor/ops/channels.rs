@@ -1,22 +1,23 @@
-//! One number a channel: spread over the channel, and the sum over it. Both are products with ones, which is many
-//! times faster than a broadcast or a strided reduction, and sums in blocks instead of one long chain.
+//! One number a channel: spread over the channel, and the mean of it. On the CPU both are products with ones, which is
+//! many times faster there than a broadcast or a strided reduction, and sums in blocks instead of one long chain.
 
-use crate::engine::tensor::device::{Recording, TensorDevice};
+use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
 use crate::engine::tensor::value::Matrix;
 use dfdx::prelude::*;
 use std::collections::HashMap;
 
-/// Rows of ones, by length.
+/// Rows of ones, by length, and what they are for.
 #[derive(Debug)]
 pub(in crate::engine::tensor) struct Ones<D: TensorDevice> {
     device: D,
+    pub lowering: Lowering,
     rows: HashMap<usize, Matrix<D>>,
 }
 
 impl<D: TensorDevice> Ones<D> {
     /// None yet.
-    pub fn new(device: D) -> Self {
-        Self { device, rows: HashMap::new() }
+    pub fn new(device: D, lowering: Lowering) -> Self {
+        Self { device, lowering, rows: HashMap::new() }
     }
 
     /// 1 × `length`.
@@ -40,25 +41,41 @@ impl<D: TensorDevice> Ones<D> {
     }
 }
 
-/// C × 1 to C × `length`.
+/// C × 1 to C × `length`. It may be a view with strides of 0: good for arithmetic with a whole matrix, and for nothing
+/// else.
 pub(in crate::engine::tensor) fn spread<D: TensorDevice, T: Recording<D>>(
     ones: &mut Ones<D>,
     x: Matrix<D, T>,
     length: usize,
 ) -> Result<Matrix<D, T>, D::Err> {
-    x.try_matmul(ones.row(length)?)
+    match ones.lowering {
+        Lowering::Products => x.try_matmul(ones.row(length)?),
+        Lowering::Launches => {
+            let (channels, _) = *x.shape();
+            x.try_reshape_like(&(channels,))?.try_broadcast_like::<_, Axis<1>>(&(channels, length))
+        }
+    }
 }
 
-/// The sum of each channel of (C·plane) × batch, as C × 1: first over the batch, then over the plane.
-pub(in crate::engine::tensor) fn channel_sums<D: TensorDevice, T: Recording<D>>(
+/// The mean of each channel of (C·plane) × batch, as C × 1: first over the batch, then over the plane.
+pub(in crate::engine::tensor) fn channel_means<D: TensorDevice, T: Recording<D>>(
     ones: &mut Ones<D>,
     x: Matrix<D, T>,
     channels: usize,
 ) -> Result<Matrix<D, T>, D::Err> {
     let (rows, batch) = *x.shape();
     let plane = rows / channels.max(1);
-    let over_batch = x.try_matmul(ones.column(batch)?)?;
-    over_batch.try_reshape_like(&(channels, plane))?.try_matmul(ones.column(plane)?)
+    let sums = match ones.lowering {
+        Lowering::Products => {
+            let over_batch = x.try_matmul(ones.column(batch)?)?;
+            over_batch.try_reshape_like(&(channels, plane))?.try_matmul(ones.column(plane)?)?
+        }
+        Lowering::Launches => {
+            let sums = x.try_reshape_like(&(channels, plane * batch))?.try_sum::<(usize,), Axis<1>>()?;
+            sums.try_reshape_like(&(channels, 1))?
+        }
+    };
+    sums.try_div((plane * batch) as f32)
 }
 
 /// Adds one number to each channel of (C·plane) × batch.
@@ -70,7 +87,7 @@ pub(in crate::engine::tensor) fn add_bias<D: TensorDevice, T: Recording<D>>(
     let shape = *x.shape();
     let (channels, _) = *bias.shape();
     let length = shape.0 / channels.max(1) * shape.1;
-    let (x, tape) = x.split_tape();
-    let bias = spread(ones, bias.clone().put_tape(tape), length)?.try_reshape_like(&shape)?;
-    bias.try_add(x)
+    let (x, tape) = x.try_reshape_like(&(channels, length))?.split_tape();
+    let bias = spread(ones, bias.clone().put_tape(tape), length)?;
+    bias.try_add(x)?.try_reshape_like(&shape)
 }

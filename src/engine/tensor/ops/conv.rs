@@ -13,7 +13,7 @@
 
 use super::channels::{Ones, add_bias};
 use super::place::Placement;
-use crate::engine::tensor::device::{Recording, TensorDevice};
+use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, Rows, upload_rows};
 use crate::engine::tensor::window::Windows;
 use dfdx::prelude::*;
@@ -35,8 +35,14 @@ enum Form<D: TensorDevice> {
 
 impl<D: TensorDevice> Convolution<D> {
     /// Chooses the faster form. `groups` divides both channel numbers.
-    pub fn new(device: &D, windows: &Windows, out_channels: usize, groups: usize) -> Result<Self, D::Err> {
-        let form = if D::BROADCASTS_PRODUCTS && groups == 1 && windows.taps() > 1 {
+    pub fn new(
+        device: &D,
+        lowering: Lowering,
+        windows: &Windows,
+        out_channels: usize,
+        groups: usize,
+    ) -> Result<Self, D::Err> {
+        let form = if lowering == Lowering::Products && groups == 1 && windows.taps() > 1 {
             Form::Shifts(Shifts::new(device, windows, out_channels)?)
         } else {
             Form::Patches(Patches::new(device, windows, out_channels, groups)?)
@@ -230,7 +236,7 @@ mod tests {
         let x = draw(device, 1, windows.input.elements(), BATCH);
         let weight = draw(device, 2, outputs, windows.input.channels() * windows.taps());
         let conv = Convolution { form, out_channels: outputs, windows: windows.windows() };
-        let mut ones = Ones::new(device.clone());
+        let mut ones = Ones::new(device.clone(), Lowering::Products);
         let y = conv.forward(&mut ones, x.leaky_trace(), &weight, None, constant_input).unwrap();
         let out = y.as_vec();
         let (rows, columns) = *y.shape();

@@ -1,6 +1,6 @@
 //! Batch norm (Ioffe & Szegedy 2015) and local response norm (Krizhevsky, Sutskever & Hinton 2012).
 
-use super::channels::{Ones, channel_sums, spread};
+use super::channels::{Ones, channel_means, spread};
 use crate::engine::tensor::device::{Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, upload};
 use dfdx::prelude::*;
@@ -30,13 +30,13 @@ pub(in crate::engine::tensor) fn batch_norm<D: TensorDevice, T: Recording<D>>(
     let count = shape.0 / channels.max(1) * shape.1;
 
     let (x, tape) = x.split_tape();
-    let mean = channel_sums(ones, x.clone().put_tape(tape), channels)?.try_div(count as f32)?;
+    let mean = channel_means(ones, x.clone().put_tape(tape), channels)?;
     let (mean, tape) = mean.split_tape();
     let (means, tape) = spread(ones, mean.clone().put_tape(tape), count)?.split_tape();
     let centred = x.try_reshape_like(&(channels, count))?.put_tape(tape).try_sub(means)?;
     let (centred, tape) = centred.split_tape();
     let squares = centred.clone().put_tape(tape).try_square()?.try_reshape_like(&shape)?;
-    let (variance, tape) = channel_sums(ones, squares, channels)?.try_div(count as f32)?.split_tape();
+    let (variance, tape) = channel_means(ones, squares, channels)?.split_tape();
 
     let inverse = variance.clone().put_tape(tape).try_add(epsilon)?.try_sqrt()?.try_recip()?;
     let (factor, tape) = spread(ones, inverse.try_mul(scale.clone())?, count)?.split_tape();

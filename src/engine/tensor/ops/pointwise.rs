@@ -1,15 +1,19 @@
 //! Activations and dropout.
 
-use crate::engine::tensor::device::{Recording, TensorDevice};
+use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
 use crate::engine::tensor::value::Matrix;
 use crate::random;
 use dfdx::prelude::*;
 
 /// max(x, 0), with gradient 0 at 0. dfdx's own turns NaN into 0, which would hide a run that has diverged behind a
-/// loss of ln(classes): the term 0·x adds nothing to a number and keeps NaN.
+/// loss of ln(classes): the term 0·x adds nothing to a number and keeps NaN. Where launches count it is left out.
 pub(in crate::engine::tensor) fn relu<D: TensorDevice, T: Recording<D>>(
     x: Matrix<D, T>,
+    lowering: Lowering,
 ) -> Result<Matrix<D, T>, D::Err> {
+    if lowering == Lowering::Launches {
+        return x.try_relu();
+    }
     let (x, tape) = x.split_tape();
     let (nothing, tape) = x.clone().put_tape(tape).try_mul(0.0)?.split_tape();
     x.put_tape(tape).try_relu()?.try_add(nothing)
