@@ -11,7 +11,7 @@ use netc::compile::{self, compile};
 use netc::engine::native::kernels::isa::Isa;
 use netc::engine::native::{Convolution, NativeEngine, Options};
 use netc::engine::tensor::{Lowering, TensorEngine};
-use netc::engine::{DecayForm, Engine, Mode, State, Update};
+use netc::engine::{Engine, Mode, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
 use netc::lower::defaults::{Defaults, InitRule};
 use netc::lower::program::{Divisor, Program, ValueId};
@@ -152,6 +152,8 @@ fn every_op_is_pytorchs() {
         let state = State {
             parameters: parameters.collect(),
             velocities: program.parameters.iter().map(|p| vec![0.0; p.elements()]).collect(),
+            squares: Vec::new(),
+            averages: Vec::new(),
             statistics: statistics.collect(),
         };
         for (name, mut engine) in engines(&program) {
@@ -173,14 +175,8 @@ fn every_op_is_pytorchs() {
                     assert_close(&what(&part), gradient, &expected, 2e-5);
                 }
             }
-            let still = Update {
-                rate: 0.0,
-                momentum: 0.0,
-                nesterov: false,
-                decay_form: DecayForm::Gradient,
-                decay: &vec![0.0; program.parameters.len()],
-            };
-            engine.train_step(&batch.get(), &still).unwrap();
+            let still = vec![0.0; program.parameters.len()];
+            engine.train_step(&batch.get(), &Update::sgd(0.0, 0.0, &still)).unwrap();
             let metrics = engine.read_metrics().unwrap();
             assert!((metrics.loss() - expected("loss")[0]).abs() < 1e-5, "{}", what("loss"));
             let after = engine.state().unwrap();
@@ -199,13 +195,8 @@ fn two_steps_of_resnet20_are_pytorchs() {
     let program = resnet20();
     assert_eq!(program.parameter_count(), 269_722);
     let batch = OwnedBatch::random(&program, 8, 3);
-    let update = Update {
-        rate: 0.1,
-        momentum: 0.9,
-        nesterov: false,
-        decay_form: DecayForm::Gradient,
-        decay: &vec![1e-4; program.parameters.len()],
-    };
+    let decay = vec![1e-4; program.parameters.len()];
+    let update = Update::sgd(0.1, 0.9, &decay);
     for (name, mut engine) in engines(&program) {
         let direct = !name.ends_with("fastest");
         // The native engine adds in another order, and Winograd's rounding is five times that of direct sums.

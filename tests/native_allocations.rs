@@ -9,7 +9,7 @@
 mod support;
 
 use netc::engine::native::{NativeEngine, Options};
-use netc::engine::{DecayForm, Engine, Update};
+use netc::engine::{Engine, Update};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::builder::{cifarnet, lenet5, resnet_cifar};
@@ -47,8 +47,7 @@ fn steady_steps_allocate_nothing() {
         let mut engine = NativeEngine::new(program, Options { threads: Some(2), ..Options::default() }).unwrap();
         engine.load(&state).unwrap();
         let mut step = || {
-            let update =
-                Update { rate: 0.01, momentum: 0.9, nesterov: false, decay_form: DecayForm::Gradient, decay: &decay };
+            let update = Update::sgd(0.01, 0.9, &decay);
             engine.train_step(&batch.get(), &update).unwrap();
             engine.evaluate(&batch.get()).unwrap();
             engine.read_metrics().unwrap();

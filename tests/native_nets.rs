@@ -8,14 +8,14 @@ mod support;
 use netc::engine::native::kernels::isa::Isa;
 use netc::engine::native::{NativeEngine, Options, Purpose};
 use netc::engine::tensor::TensorEngine;
-use netc::engine::{DecayForm, Engine, Mode, Update};
+use netc::engine::{Engine, Mode, Update};
 use netc::lower::program::{OpKind, Program};
 use support::builder::{cifarnet, lenet5, resnet_cifar};
 use support::{OwnedBatch, distance, random_state};
 
 /// A small rate: what is compared is one engine's step with the other's, not how chaotic training is.
 fn update(decay: &[f32]) -> Update<'_> {
-    Update { rate: 1e-4, momentum: 0.9, nesterov: false, decay_form: DecayForm::Gradient, decay }
+    Update::sgd(1e-4, 0.9, decay)
 }
 
 fn native(program: &Program, threads: usize, isa: Isa) -> NativeEngine {

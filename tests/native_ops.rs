@@ -9,7 +9,7 @@ mod support;
 use netc::engine::native::kernels::isa::Isa;
 use netc::engine::native::{NativeEngine, Options};
 use netc::engine::tensor::TensorEngine;
-use netc::engine::{DecayForm, Engine, EngineError, Mode, State, Update};
+use netc::engine::{DecayForm, Engine, EngineError, Mode, Rule, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
 use netc::lower::program::{Divisor, OpKind, ParameterId, Program, ValueId, VarianceEstimate};
 use support::builder::{Builder, Conv, Norm, Pool};
@@ -34,7 +34,7 @@ fn assert_all_close(what: &str, program: &Program, found: &[Vec<f32>], expected:
 
 fn update(decay: &[f32], step: usize) -> Update<'_> {
     let decay_form = if step == 1 { DecayForm::Decoupled } else { DecayForm::Gradient };
-    Update { rate: 0.05, momentum: 0.9, nesterov: step == 2, decay_form, decay }
+    Update { rule: Rule::Sgd { momentum: 0.9, nesterov: step == 2 }, decay_form, ..Update::sgd(0.05, 0.0, decay) }
 }
 
 fn check(program: Program, len: usize, seed: u64) {

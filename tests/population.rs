@@ -9,7 +9,7 @@ use netc::data::normalize::Normalization;
 use netc::data::{Split, Subset};
 use netc::engine::native::{Convolution, NativeEngine, Options};
 use netc::engine::tensor::TensorEngine;
-use netc::engine::{DecayForm, Engine, State};
+use netc::engine::{Engine, State, Update};
 use netc::graph::dims::Shape;
 use netc::lower::program::Program;
 use netc::train::population::{Method, PopulationVariance, statistics};
@@ -84,14 +84,7 @@ fn moments_are_what_a_step_normalises_with() {
     for mut engine in engines(&program) {
         engine.load(&program.initial_state(1)).unwrap();
         let moments = engine.moments(&batch.get()).unwrap();
-        let update = netc::engine::Update {
-            rate: 0.1,
-            momentum: 0.0,
-            nesterov: false,
-            decay_form: DecayForm::Gradient,
-            decay: &decay,
-        };
-        engine.train_step(&batch.get(), &update).unwrap();
+        engine.train_step(&batch.get(), &Update::sgd(0.1, 0.0, &decay)).unwrap();
         assert_eq!(engine.state().unwrap().statistics, moments);
     }
 }

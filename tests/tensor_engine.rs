@@ -7,7 +7,7 @@ mod support;
 
 use dfdx::prelude::Cpu;
 use netc::engine::tensor::{Lowering, TensorEngine};
-use netc::engine::{Batch, DecayForm, Engine, EngineError, Mode, State, Update};
+use netc::engine::{Batch, DecayForm, Engine, EngineError, Mode, Rule, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
 use netc::lower::program::{OpKind, ParameterId, Program, ValueId};
 use support::builder::{Builder, Conv, Pool};
@@ -35,7 +35,7 @@ fn engine(program: &Program, state: &State) -> TensorEngine {
 }
 
 fn update(decay: &[f32]) -> Update<'_> {
-    Update { rate: 0.1, momentum: 0.9, nesterov: false, decay_form: DecayForm::Gradient, decay }
+    Update::sgd(0.1, 0.9, decay)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn every_kind_of_step_is_the_documented_one() {
     let decay: Vec<f32> = (0..program.parameters.len()).map(|i| 0.05 * i as f32).collect();
     for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
         for decay_form in [DecayForm::Gradient, DecayForm::Decoupled] {
-            let update = Update { rate: 0.1, momentum, nesterov, decay_form, decay: &decay };
+            let update = Update { rule: Rule::Sgd { momentum, nesterov }, decay_form, ..Update::sgd(0.1, 0.0, &decay) };
             let mut engine = engine(&program, &state);
             let gradients = engine.gradients(&batch.get()).unwrap();
             engine.train_step(&batch.get(), &update).unwrap();

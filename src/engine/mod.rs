@@ -5,8 +5,13 @@
 
 pub mod native;
 pub mod select;
+mod state;
 pub mod tensor;
+mod update;
 pub mod verify;
+
+pub use state::State;
+pub use update::{DecayForm, Rule, Update};
 
 use crate::lower::program::Program;
 use serde::{Deserialize, Serialize};
@@ -63,31 +68,6 @@ pub enum Mode {
     Evaluate,
 }
 
-/// How weight decay enters the step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DecayForm {
-    /// gradient += decay·w before momentum (L2 in the gradient: PyTorch's SGD, Caffe).
-    Gradient,
-    /// w −= rate·decay·w beside the step (decoupled: Loshchilov & Hutter 2019).
-    Decoupled,
-}
-
-/// One SGD step: v ← momentum·v + g; step = v (or g + momentum·v with Nesterov); w ← w − rate·step.
-/// With `Decoupled`, w ← w·(1 − rate·decay) first.
-#[derive(Debug, Clone, Copy)]
-pub struct Update<'a> {
-    /// Learning rate of this step.
-    pub rate: f32,
-    /// 0 for plain SGD.
-    pub momentum: f32,
-    /// Nesterov's look-ahead, in PyTorch's form.
-    pub nesterov: bool,
-    /// How decay enters.
-    pub decay_form: DecayForm,
-    /// Decay coefficient of each parameter, in the order of [`Program::parameters`].
-    pub decay: &'a [f32],
-}
-
 /// The loss of one image as [`Metrics`] sum it: rounded to a multiple of 2⁻²⁴ (6·10⁻⁸).
 ///
 /// Sums of such numbers are exact in `f64` up to 2²⁹, so that it makes no difference how often metrics are read, how
@@ -127,49 +107,6 @@ impl Metrics {
         self.correct += other.correct;
         self.images += other.images;
     }
-}
-
-/// Everything an engine holds between steps, in the order of the program's tables.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct State {
-    /// One a [`crate::lower::program::Parameter`].
-    pub parameters: Vec<Vec<f32>>,
-    /// The momentum buffer of each parameter.
-    pub velocities: Vec<Vec<f32>>,
-    /// One a [`crate::lower::program::Statistic`].
-    pub statistics: Vec<Vec<f32>>,
-}
-
-impl State {
-    /// Checks that every tensor has the length the program gives it.
-    ///
-    /// # Errors
-    /// [`EngineError::State`] naming the first tensor that does not fit.
-    pub fn validate(&self, program: &Program) -> Result<(), EngineError> {
-        let parameters = program.parameters.iter().map(|p| (p.name.as_str(), p.elements()));
-        let statistics = program.statistics.iter().map(|s| (s.name.as_str(), s.channels));
-        check_lengths(parameters.clone(), &self.parameters)?;
-        check_lengths(parameters, &self.velocities)?;
-        check_lengths(statistics, &self.statistics)
-    }
-}
-
-fn check_lengths<'a>(
-    expected: impl ExactSizeIterator<Item = (&'a str, usize)>,
-    found: &[Vec<f32>],
-) -> Result<(), EngineError> {
-    if expected.len() != found.len() {
-        return Err(EngineError::State(format!("{} tensors where the network has {}", found.len(), expected.len())));
-    }
-    for ((name, length), tensor) in expected.zip(found) {
-        if tensor.len() != length {
-            return Err(EngineError::State(format!(
-                "`{name}` has {} numbers, the network needs {length}",
-                tensor.len()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// What decides, beside the program and its inputs, on the last bits of a result. Threads do not.

@@ -29,6 +29,8 @@ impl Program {
         State {
             parameters: self.parameters.iter().map(|p| draw(p, seed)).collect(),
             velocities: self.parameters.iter().map(|p| vec![0.0; p.elements()]).collect(),
+            squares: Vec::new(),
+            averages: Vec::new(),
             statistics: self.statistics.iter().map(statistics).collect(),
         }
     }

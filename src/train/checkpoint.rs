@@ -46,10 +46,10 @@ struct Body {
 }
 
 /// What the optimizer keeps of each parameter, by the word for it in a file.
-const KEPT: [&str; 1] = ["velocity"];
+const KEPT: [&str; 3] = ["velocity", "square", "average"];
 
 fn kept(state: &State) -> [&Vec<Vec<f32>>; KEPT.len()] {
-    [&state.velocities]
+    [&state.velocities, &state.squares, &state.averages]
 }
 
 impl Checkpoint {
@@ -108,9 +108,16 @@ impl Checkpoint {
         let of = |name: &dyn Fn(&str) -> String| -> Vec<Vec<f32>> {
             program.parameters.iter().map(|parameter| numbers(&file, &name(&parameter.name))).collect()
         };
+        let [velocities, squares, averages] = KEPT.map(|word| {
+            let values = of(&|name| format!("{OURS}{word}.{name}"));
+            // Not every optimizer keeps everything.
+            if values.iter().all(Vec::is_empty) { Vec::new() } else { values }
+        });
         let state = State {
             parameters: of(&|name| name.into()),
-            velocities: of(&|name| format!("{OURS}velocity.{name}")),
+            velocities,
+            squares,
+            averages,
             statistics: program.statistics.iter().map(|statistic| numbers(&file, &statistic.name)).collect(),
         };
         // The program is the one that wrote it: only a netc with a fault could have left something out.
@@ -213,6 +220,7 @@ mod tests {
         let data = DataSet::load("shapes", &options).unwrap();
         let recipe = Recipe { data: "shapes".into(), ..Recipe::default() };
         let mut state = program.initial_state(3);
+        state.averages = state.parameters.clone();
         state.velocities[0].iter_mut().enumerate().for_each(|(i, v)| *v = i as f32 * 0.1);
         let mut position = Position { step: 12, seconds: 0.1, ..Position::default() };
         position.epoch.loss_sum = 1.0 / 3.0;

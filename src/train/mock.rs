@@ -1,6 +1,6 @@
 //! An engine for tests that want nothing of an engine but the trait: one linear layer, gradients by hand.
 
-use crate::engine::{Arithmetic, Batch, DecayForm, Engine, EngineError, Metrics, Mode, State, Update, summable};
+use crate::engine::{Arithmetic, Batch, DecayForm, Engine, EngineError, Metrics, Mode, Rule, State, Update, summable};
 use crate::graph::dims::Shape;
 use crate::lower::program::{Init, Loss, Op, OpKind, Parameter, ParameterId, Program, Role, Statistic, Value, ValueId};
 
@@ -110,12 +110,16 @@ impl Engine for MockEngine {
                 gradients[0][class * features..][..features].iter_mut().zip(image).for_each(|(g, x)| *g += error * x);
             }
         }
+        let momentum = match update.rule {
+            Rule::Sgd { momentum, .. } => momentum,
+            Rule::Adam { .. } => return Err(EngineError::State("the mock knows SGD alone".into())),
+        };
         for (index, gradient) in gradients.iter().enumerate() {
             let decay = update.decay[index];
             let velocity = &mut self.state.velocities[index];
             for ((w, v), g) in self.state.parameters[index].iter_mut().zip(velocity).zip(gradient) {
                 let g = if update.decay_form == DecayForm::Gradient { g + decay * *w } else { *g };
-                *v = update.momentum * *v + g;
+                *v = momentum * *v + g;
                 *w -= update.rate * *v;
             }
         }

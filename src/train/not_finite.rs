@@ -86,16 +86,3 @@ fn examine(program: &Program, before: &State, batch: &Batch<'_>, lost: Option<St
     }
     lost.map(Place::Update)
 }
-
-impl State {
-    /// The name of the first parameter or statistic with a number that is none.
-    pub fn not_finite(&self, program: &Program) -> Option<String> {
-        let finite = |values: &&Vec<f32>| values.iter().all(|x| x.is_finite());
-        let parameter = self.parameters.iter().position(|values| !finite(&values));
-        let parameter = parameter.and_then(|at| program.parameters.get(at)).map(|parameter| parameter.name.clone());
-        parameter.or_else(|| {
-            let statistic = self.statistics.iter().position(|values| !finite(&values))?;
-            program.statistics.get(statistic).map(|statistic| statistic.name.clone())
-        })
-    }
-}

@@ -6,7 +6,7 @@ use super::input::Input;
 use super::recipe::Recipe;
 use super::schedule::Clock;
 use crate::data::loader::{LoadedBatch, Loader, LoaderOptions};
-use crate::engine::Update;
+use crate::engine::{Rule, Update};
 use crate::lower::program::Program;
 use std::time::Duration;
 
@@ -65,10 +65,16 @@ impl<'a> Steps<'a> {
         let rate = self.rate();
         Update {
             rate: rate as f32,
-            momentum: optimizer.momentum_at(self.last_rate(), rate) as f32,
-            nesterov: optimizer.nesterov,
+            step: self.done + 1,
+            rule: Rule::Sgd {
+                momentum: optimizer.momentum_at(self.last_rate(), rate) as f32,
+                nesterov: optimizer.nesterov,
+            },
             decay_form: optimizer.decay_form,
             decay: &self.decay,
+            rates: &[],
+            clip: None,
+            average: None,
         }
     }
 

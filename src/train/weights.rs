@@ -56,7 +56,7 @@ impl Weights {
     /// As an engine takes them, with velocities of 0.
     pub fn into_state(self) -> State {
         let velocities = self.parameters.iter().map(|parameter| vec![0.0; parameter.len()]).collect();
-        State { parameters: self.parameters, velocities, statistics: self.statistics }
+        State { parameters: self.parameters, velocities, statistics: self.statistics, ..State::default() }
     }
 }
 

@@ -54,6 +54,8 @@ pub fn random_state(program: &Program, seed: u64) -> State {
             })
             .collect(),
         velocities: parameters.iter().map(|p| draw(&format!("v {}", p.name), p.elements(), 0.0, 0.1)).collect(),
+        squares: Vec::new(),
+        averages: Vec::new(),
         statistics: program
             .statistics
             .iter()

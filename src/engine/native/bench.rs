@@ -2,7 +2,7 @@
 
 use super::kernels::peak;
 use super::{NativeEngine, Options, Purpose, StepTime};
-use crate::engine::{Batch, DecayForm, Engine, EngineError, Update};
+use crate::engine::{Batch, Engine, EngineError, Update};
 use crate::lower::program::Program;
 use crate::random;
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub fn measure(program: &Program, batch: usize, options: Options, effort: Effort
     let keys: Vec<u64> = (0..batch as u64).collect();
     let data = Batch { images: &images, labels: &labels, keys: &keys };
     let decay = vec![1e-4; program.parameters.len()];
-    let update = Update { rate: 0.01, momentum: 0.9, nesterov: false, decay_form: DecayForm::Gradient, decay: &decay };
+    let update = Update::sgd(0.01, 0.9, &decay);
 
     let train = median(effort, || engine.train_step(&data, &update))?;
     let eval = median(effort, || engine.evaluate(&data))?;

@@ -23,7 +23,7 @@ mod step;
 pub use fuse::Purpose;
 pub use plan::{Placed, Plan};
 
-use crate::engine::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::engine::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, Rule, State, Update};
 use crate::lower::program::Program;
 use exec::{Context, Outputs, Profile, Team};
 use kernels::isa::Isa;
@@ -76,6 +76,10 @@ pub struct NativeEngine {
     layers: Layers,
     parameters: Vec<Vec<f32>>,
     velocities: Vec<Vec<f32>>,
+    /// Empty until a step of Adam.
+    squares: Vec<Vec<f32>>,
+    /// Empty until a step that keeps an average.
+    averages: Vec<Vec<f32>>,
     gradients: Vec<Vec<f32>>,
     statistics: Vec<Vec<f32>>,
     train: Plan,
@@ -144,6 +148,8 @@ impl NativeEngine {
         Ok(NativeEngine {
             parameters: zeros(),
             velocities: zeros(),
+            squares: Vec::new(),
+            averages: Vec::new(),
             gradients: zeros(),
             statistics: program.statistics.iter().map(|s| vec![s.initial; s.channels]).collect(),
             arena: Arena::new(0)?,
@@ -205,8 +211,9 @@ impl NativeEngine {
 
     /// Bytes of everything else: weights, velocities, gradients, packed weights, statistics, scratch.
     pub fn fixed_bytes(&self) -> usize {
-        let tensors = [&self.parameters, &self.velocities, &self.gradients, &self.statistics];
-        let numbers: usize = tensors.into_iter().flatten().map(Vec::len).sum();
+        let kept = [&self.velocities, &self.squares, &self.averages];
+        let tensors = [&self.parameters, &self.gradients, &self.statistics].into_iter().chain(kept);
+        let numbers: usize = tensors.flatten().map(Vec::len).sum();
         4 * numbers + self.layers.bytes() + self.team.bytes()
     }
 
@@ -352,22 +359,52 @@ impl NativeEngine {
         /// Below this a handover to another thread costs more than the work.
         const RUN: usize = 1 << 15;
         let isa = self.isa;
-        let Update { rate, momentum, nesterov, decay_form, decay } = *update;
-        let tensors = self.parameters.iter_mut().zip(&mut self.velocities).zip(&self.gradients).zip(decay);
+        let scale = match update.clip {
+            None => 1.0,
+            Some(_) => {
+                let squares = self.gradients.iter().map(|gradient| update::sum_of_squares(isa, gradient));
+                update.clipping(squares.sum::<f64>().sqrt())
+            }
+        };
+        let averages = update.average.map(|decay| (decay, self.averages.iter_mut()));
+        let (mut averages, follow) = averages.map_or((None, 0.0), |(decay, averages)| (Some(averages), decay));
+        let mut squares = self.squares.iter_mut();
+        let tensors = self.parameters.iter_mut().zip(&mut self.velocities).zip(&self.gradients);
         self.team.enter(|| {
-            for (((weights, velocity), gradient), &decay) in tensors {
-                let step = update::Step { rate, momentum, nesterov, decay_form, decay };
+            for (index, ((weights, velocity), gradient)) in tensors.enumerate() {
+                let step = update::Step::new(update, index, scale);
+                // Kept for Adam alone.
+                let squares = squares.next().map_or(&mut [][..], Vec::as_mut_slice);
+                let average = averages.as_mut().and_then(Iterator::next).map_or(&mut [][..], Vec::as_mut_slice);
+                let one = |weights: &mut [f32], velocity: &mut [f32], gradient: &[f32], squares: &mut [f32]| match step
+                {
+                    update::Step::Sgd(step) => update::sgd(isa, step, gradient, velocity, weights),
+                    update::Step::Adam(step) => update::adam(isa, step, gradient, velocity, squares, weights),
+                };
                 if weights.len() <= 2 * RUN {
-                    update::sgd(isa, step, gradient, velocity, weights);
+                    one(weights, velocity, gradient, squares);
+                } else if squares.is_empty() {
+                    let runs = weights.par_chunks_mut(RUN).zip(velocity.par_chunks_mut(RUN));
+                    runs.zip(gradient.par_chunks(RUN)).for_each(|((w, v), g)| one(w, v, g, &mut []));
                 } else {
                     let runs = weights.par_chunks_mut(RUN).zip(velocity.par_chunks_mut(RUN));
-                    runs.zip(gradient.par_chunks(RUN)).for_each(|((weights, velocity), gradient)| {
-                        update::sgd(isa, step, gradient, velocity, weights);
-                    });
+                    let runs = runs.zip(gradient.par_chunks(RUN)).zip(squares.par_chunks_mut(RUN));
+                    runs.for_each(|(((w, v), g), s)| one(w, v, g, s));
                 }
+                update::follow(isa, follow, weights, average);
             }
         });
         self.packed = Packed::default();
+    }
+
+    /// Room for what an update keeps beside the velocities. Only a first one allocates.
+    fn keep_for(&mut self, update: &Update<'_>) {
+        if matches!(update.rule, Rule::Adam { .. }) && self.squares.is_empty() {
+            self.squares = self.parameters.iter().map(|values| vec![0.0; values.len()]).collect();
+        }
+        if update.average.is_some() && self.averages.is_empty() {
+            self.averages.clone_from(&self.parameters);
+        }
     }
 }
 
@@ -395,6 +432,8 @@ impl Engine for NativeEngine {
         for (to, from) in copies {
             to.iter_mut().zip(from).for_each(|(to, from)| to.copy_from_slice(from));
         }
+        self.squares.clone_from(&state.squares);
+        self.averages.clone_from(&state.averages);
         self.packed = Packed::default();
         Ok(())
     }
@@ -403,15 +442,15 @@ impl Engine for NativeEngine {
         Ok(State {
             parameters: self.parameters.clone(),
             velocities: self.velocities.clone(),
+            squares: self.squares.clone(),
+            averages: self.averages.clone(),
             statistics: self.statistics.clone(),
         })
     }
 
     fn train_step(&mut self, batch: &Batch<'_>, update: &Update<'_>) -> Result<(), EngineError> {
-        if update.decay.len() != self.parameters.len() {
-            let message = format!("{} decay coefficients for {} tensors", update.decay.len(), self.parameters.len());
-            return Err(EngineError::State(message));
-        }
+        update.validate(&self.program)?;
+        self.keep_for(update);
         // One handover to the threads for all that a step does.
         let team = Arc::clone(&self.team);
         team.enter(|| {

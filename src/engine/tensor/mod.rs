@@ -19,7 +19,7 @@ mod window;
 pub use cuda::open_cuda;
 pub use device::{Lowering, TensorDevice};
 
-use super::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, State, Update};
+use super::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, Rule, State, Update};
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
 use device::{OnDevice, Recording};
 use dfdx::prelude::*;
@@ -28,7 +28,7 @@ use loss::{Pending, cross_entropy};
 use ops::channels::Ones;
 use ops::norm::Moments;
 use plan::Ready;
-use update::Velocities;
+use update::{Kept, Velocities};
 use value::{Matrix, transposed, upload};
 
 /// Runs a [`Program`] on a dfdx device.
@@ -42,6 +42,10 @@ pub struct TensorEngine<D: TensorDevice = Cpu> {
     last_reader: Vec<usize>,
     parameters: Vec<Matrix<D>>,
     velocities: Velocities<D>,
+    /// Empty until a step of Adam.
+    squares: Vec<Matrix<D>>,
+    /// Empty until a step that keeps an average.
+    averages: Vec<Matrix<D>>,
     statistics: Vec<Matrix<D>>,
     ones: Ones<D>,
     pending: Pending<D>,
@@ -107,6 +111,8 @@ impl<D: TensorDevice> TensorEngine<D> {
             last_reader,
             parameters,
             velocities,
+            squares: Vec::new(),
+            averages: Vec::new(),
             statistics: program.statistics.iter().map(|s| blank(s.channels)).collect::<Result<_, _>>()?,
             ones: Ones::new(device.clone(), lowering),
             pending: Pending::new(),
@@ -189,6 +195,19 @@ impl<D: TensorDevice> TensorEngine<D> {
         Ok(sums.is_none_or(|sums: Tensor<(), f32, D>| sums.as_vec().iter().all(|sum| sum.is_finite())))
     }
 
+    /// Room for what an update keeps beside the velocities.
+    fn keep_for(&mut self, update: &Update<'_>) -> Result<(), EngineError> {
+        if matches!(update.rule, Rule::Adam { .. }) && self.squares.is_empty() {
+            let zeros = |parameter: &Matrix<D>| self.device.try_zeros_like(parameter.shape()).on::<D>();
+            self.squares = self.parameters.iter().map(zeros).collect::<Result<_, _>>()?;
+        }
+        if update.average.is_some() && self.averages.is_empty() {
+            // Of their own: dfdx copies what is shared when it is written to.
+            self.averages.clone_from(&self.parameters);
+        }
+        Ok(())
+    }
+
     /// Moves the running statistics towards the moments of a batch.
     fn follow(&mut self, moments: Vec<(usize, Moments<D>)>) -> Result<(), EngineError> {
         for (op, moments) in moments {
@@ -235,6 +254,8 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
             update::set_velocity(&mut velocities, parameter, velocity).on::<D>()?;
         }
         let statistics = state.statistics.iter().zip(&self.statistics).map(put).collect::<Result<_, _>>()?;
+        self.squares = state.squares.iter().zip(&self.parameters).map(put).collect::<Result<_, _>>()?;
+        self.averages = state.averages.iter().zip(&self.parameters).map(put).collect::<Result<_, _>>()?;
         (self.parameters, self.velocities, self.statistics) = (parameters, velocities, statistics);
         Ok(())
     }
@@ -244,18 +265,23 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
         Ok(State {
             parameters: host(&self.parameters),
             velocities: self.parameters.iter().map(|p| self.velocities.get(p).as_vec()).collect(),
+            squares: host(&self.squares),
+            averages: host(&self.averages),
             statistics: host(&self.statistics),
         })
     }
 
     fn train_step(&mut self, batch: &Batch<'_>, update: &Update<'_>) -> Result<(), EngineError> {
-        if update.decay.len() != self.parameters.len() {
-            let (found, needed) = (update.decay.len(), self.parameters.len());
-            return Err(EngineError::State(format!("{found} decay coefficients for {needed} parameters")));
-        }
+        update.validate(&self.program)?;
+        self.keep_for(update)?;
         let (mut gradients, logits, moments) = self.differentiate(batch)?;
-        for (parameter, &decay) in self.parameters.iter_mut().zip(update.decay) {
-            update::step(parameter, &mut self.velocities, &mut gradients, decay, update).on::<D>()?;
+        if let Some(most) = update.clip {
+            update::clip(&self.parameters, &mut gradients, most).on::<D>()?;
+        }
+        let (mut squares, mut averages) = (self.squares.iter_mut(), self.averages.iter_mut());
+        for (place, parameter) in self.parameters.iter_mut().enumerate() {
+            let kept = Kept { squares: squares.next(), average: averages.next() };
+            update::step(place, parameter, &mut self.velocities, kept, &mut gradients, update).on::<D>()?;
         }
         self.follow(moments)?;
         self.pending.push(logits, batch.labels);

@@ -71,7 +71,9 @@ impl<D: TensorDevice> Preparation<'_, D> {
         Ok(match self.op.kind {
             OpKind::Conv { kernel, stride, padding, dilation, groups, .. } => {
                 let windows = windows(kernel, stride, padding, dilation);
-                Ready::Conv(Convolution::new(self.device, self.lowering, &windows, output.channels(), groups).on::<D>()?)
+                Ready::Conv(
+                    Convolution::new(self.device, self.lowering, &windows, output.channels(), groups).on::<D>()?,
+                )
             }
             OpKind::Linear { .. } => Ready::Linear,
             OpKind::BatchNorm { .. } => Ready::BatchNorm,
