@@ -90,7 +90,7 @@ impl<'a> Update<'a> {
     pub fn clipping(&self, norm: f64) -> f32 {
         match self.clip {
             // A norm that is no number gives a factor that is none: the run is to notice.
-            Some(most) if !(norm <= f64::from(most)) => (f64::from(most) / (norm + 1e-6)) as f32,
+            Some(most) if norm.is_nan() || norm > f64::from(most) => (f64::from(most) / (norm + 1e-6)) as f32,
             _ => 1.0,
         }
     }
