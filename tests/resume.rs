@@ -1,6 +1,9 @@
 //! Runs that are killed at any moment and gone on with come to the same bytes as one that never was; so does a run that
 //! is made again from its record.
 
+// Clippy's leave for tests ends at the functions they share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
