@@ -36,7 +36,7 @@ pub fn run(args: &DrawArgs, output: &Output) -> ExitCode {
     let format = match args.format.map_or_else(|| by_extension(args.output.as_deref()), Ok) {
         Ok(format) => format,
         Err(usage) => {
-            eprintln!("error: {usage}");
+            output.usage(&usage);
             return ExitCode::from(2);
         }
     };
