@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 /// The most boxes of one frame: above it a picture is no help, and takes long to lay out.
 pub const MOST: usize = 600;
 
-/// Advance of a character of a fixed-width font, in sizes of the font.
-pub const ADVANCE: f64 = 0.602;
+/// Advance of a character of a fixed-width font, in sizes of the font: 0.60 for most, and some are rounded up to pixels.
+pub const ADVANCE: f64 = 0.64;
 /// Size of the text in boxes.
 pub const TEXT: f64 = 13.0;
 /// Size of the text on edges.
@@ -346,8 +346,8 @@ impl Layout<'_> {
         }
         exits.values_mut().for_each(|x| *x += shift);
         let mut all = Inner { width, height, routes, exits, ..Inner::default() };
-        for (item, rect) in places {
-            let rect = rect.moved(shift, down);
+        for &(_, item) in members {
+            let rect = places.get(&item).copied().unwrap_or_default().moved(shift, down);
             match item {
                 Item::Box(index) => all.boxes.push((index, rect)),
                 Item::Group(id) => {

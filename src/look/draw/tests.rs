@@ -194,6 +194,22 @@ fn what_texts_may_hold_is_escaped() {
     assert!(write(&scene, Format::Mmd).unwrap().contains("#lt;a & #quot;b#quot;#gt;"));
 }
 
+/// The pictures of docs/draw.md; `NETC_BLESS=1` draws them anew.
+#[test]
+fn the_pictures_of_the_documentation_are_up_to_date() {
+    for (name, depth) in [("lenet5", None), ("resnet56", None), ("resnet56-closed", Some(1))] {
+        let spec = format!("specs/{}.net", name.trim_end_matches("-closed"));
+        let net = compile(Path::new(&spec), &Options::default()).shaped.unwrap();
+        let svg = write(&scene(&net, Seen { depth, fold: true }), Format::Svg).unwrap();
+        let path = format!("docs/pictures/{name}.svg");
+        if std::env::var_os("NETC_BLESS").is_some() {
+            std::fs::write(&path, svg).unwrap();
+        } else {
+            assert!(std::fs::read_to_string(&path).unwrap() == svg, "{path} is old: run with NETC_BLESS=1");
+        }
+    }
+}
+
 /// Any boxes in any frames, each reading some before it.
 fn any_scene() -> impl Strategy<Value = Scene> {
     let count = 2usize..24;
