@@ -175,8 +175,13 @@ fn a_picture_that_is_no_help_is_refused() {
     // Folded, they are two boxes; open, each pass is a frame.
     assert!(place(&scene(&net, Seen::default())).is_ok());
     let open = scene(&net, Seen { depth: None, fold: false });
-    assert!(place(&open).is_err_and(|TooLarge { boxes }| boxes > 700));
+    assert!(place(&open).is_err_and(|error| matches!(error, TooLarge::Boxes(700..))));
     assert!(write(&open, Format::Dot).is_ok() && write(&open, Format::Mmd).is_ok());
+    // Every layer reads all before it.
+    let reads = |layer: usize| (0..layer).map(|other| format!("l{other}")).collect::<Vec<_>>().join(", ");
+    let layers: Vec<String> = (2..40).map(|layer| format!("l{layer} = add({})", reads(layer))).collect();
+    let text = format!("net x {{ l0 = input 3x8x8; l1 = conv 3 1x1; {}; flatten; linear 10 }}", layers.join("; "));
+    assert!(matches!(place(&scene(&shaped(&text), Seen::default())), Err(TooLarge::Passed(5001..))));
 }
 
 #[test]
