@@ -1,5 +1,7 @@
 //! From YAML, and `--set`s over it, to a [`Recipe`].
 
+mod init;
+
 use super::interval::Interval;
 use super::origin::{Origin, Origins, Written};
 use super::population::PopulationVariance;
@@ -16,9 +18,10 @@ use super::yaml;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::DecayForm;
 use crate::graph::layer::{Rounding, Squares};
-use crate::lower::defaults::{InitRule, InitRules, NormDefaults};
+use crate::lower::defaults::NormDefaults;
 use crate::lower::program::{Divisor, VarianceEstimate};
 use crate::syntax::span::SourceMap;
+use init::init;
 use serde_yaml::Value;
 use std::path::Path;
 
@@ -126,6 +129,7 @@ fn interpret(source: &Source) -> Recipe {
         optimizer: optimizer(root.section("optimizer"), default.optimizer),
         schedule: schedule(&mut root).unwrap_or(default.schedule),
         init: init(&mut root, default.init),
+        label_smoothing: root.read("label_smoothing", share).unwrap_or(default.label_smoothing),
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
         pooling: pooling(root.section("pooling"), default.pooling),
         lrn: lrn(root.section("lrn"), default.lrn),
@@ -151,17 +155,6 @@ pub(super) fn profile(source: &Source) {
     forms(&mut optimizer, default.optimizer);
     optimizer.finish();
     root.finish();
-}
-
-fn init(root: &mut Section<'_>, default: InitRules) -> InitRules {
-    if !matches!(root.value("init"), Some(Value::Mapping(_))) {
-        return root.read("init", |value| word(value, &InitRule::NAMES)).map_or(default, InitRules::from);
-    }
-    let mut section = root.section("init");
-    let mut rule = |kind, default| section.read(kind, |value| word(value, &InitRule::NAMES)).unwrap_or(default);
-    let rules = InitRules { conv: rule("conv", default.conv), linear: rule("linear", default.linear) };
-    section.finish();
-    rules
 }
 
 fn pooling(mut section: Section<'_>, default: Pooling) -> Pooling {
