@@ -122,10 +122,22 @@ impl Builder {
                 let item = PathItem { span: self.span(&text), path: text_inside(text) };
                 if rule == Rule::use_item { Item::Use(item) } else { Item::Recipe(item) }
             }
+            Rule::lint => Item::Lint(self.lint(span, inner)?),
             Rule::net_item => Item::Net(self.definition(span, inner)?),
             Rule::block_item => Item::Block(self.definition(span, inner)?),
             _ => return Err(self.internal()),
         })
+    }
+
+    fn lint(&self, span: Span, mut inner: Children<'_>) -> Built<LintRule> {
+        let level = match self.next(&mut inner)?.as_str() {
+            "allow" => LintLevel::Allow,
+            "warn" => LintLevel::Warn,
+            "deny" => LintLevel::Deny,
+            _ => return Err(self.internal()),
+        };
+        let lint = self.name(self.next(&mut inner)?);
+        Ok(LintRule { level, lint, reason: inner.next().map(text_inside), span })
     }
 
     fn definition(&self, span: Span, mut inner: Children<'_>) -> Built<Definition> {
@@ -168,6 +180,7 @@ impl Builder {
         let mut parts = children(first);
         let kind = match rule {
             Rule::from => StatementKind::From(self.name(self.next(&mut parts)?)),
+            Rule::lint => StatementKind::Lint(self.lint(span, parts)?),
             Rule::expect => StatementKind::Expect(parts.map(|part| self.expectation(part)).collect::<Built<_>>()?),
             Rule::repeat => {
                 let count = self.expression(self.next(&mut parts)?)?;
@@ -383,9 +396,9 @@ fn syntax_error(file: FileId, text: &str, error: pest::error::Error<Rule>) -> Di
 fn hints(text: &str, offset: usize, rest: &str) -> Option<&'static str> {
     let before = text.get(..offset).unwrap_or("").trim_end_matches([' ', '\t']);
     let line = before.rsplit(['\n', ';']).next().unwrap_or("");
-    const KEYWORDS: [&str; 17] = [
+    const KEYWORDS: [&str; 20] = [
         "use", "recipe", "net", "block", "repeat", "as", "if", "then", "else", "residual", "shortcut", "from",
-        "expect", "true", "false", "and", "or",
+        "expect", "true", "false", "and", "or", "allow", "warn", "deny",
     ];
     let word: &str = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
     if KEYWORDS.contains(&word) {
@@ -416,6 +429,7 @@ fn hints(text: &str, offset: usize, rest: &str) -> Option<&'static str> {
 fn human(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::use_item | Rule::recipe_item | Rule::net_item | Rule::block_item => "`net`, `block`, `use` or `recipe`",
+        Rule::lint_name => "the code of a lint, such as `N010`",
         Rule::parameters => "parameters in parentheses",
         Rule::parameter => "a parameter such as `width: int = 16`",
         Rule::type_name => "a type (`int`, `float`, `bool`, `size`)",
