@@ -28,6 +28,7 @@ use crate::graph::layer::Layer;
 use crate::graph::layer_graph::Node;
 use crate::syntax::span::{SourceMap, Span};
 use petgraph::graph::NodeIndex;
+use std::collections::HashSet;
 
 /// This check.
 pub const CHECK: Check =
@@ -35,12 +36,20 @@ pub const CHECK: Check =
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
+    let mut idle = Vec::new();
+    // A layer of a block may be read by a norm in one call and by something else in the next.
+    let mut needed = HashSet::new();
     for index in graph.graph.node_indices() {
         let Some(node) = graph.graph.node_weight(index) else { continue };
         if !matches!(node.layer, Layer::Conv { bias: true, .. } | Layer::Linear { bias: true, .. }) {
             continue;
         }
-        let Some(norm) = only_norms(context, index) else { continue };
+        match only_norms(context, index) {
+            Some(norm) => idle.push((node, norm)),
+            None => drop(needed.insert(node.origin.span)),
+        }
+    }
+    for (node, norm) in idle {
         let word = node.layer.word();
         let mut diagnostic = Diagnostic::new(Code::BiasBeforeNorm, format!("the bias of this `{word}` does nothing"))
             .at(node.attribute("bias"), if node.given("bias").is_some() { "this bias" } else { "has a bias" })
@@ -49,11 +58,7 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
             Layer::Conv { .. } => "leave `bias` out: a `conv` has none unless it is written",
             _ => "write `bias false`: a `linear` has a bias unless that is written",
         });
-        // A layer of a block may be read by a norm in one call and by something else in the next.
-        let same = |index: &NodeIndex| {
-            graph.graph.node_weight(*index).is_some_and(|other| other.origin.span == node.origin.span)
-        };
-        if graph.graph.node_indices().filter(same).all(|index| only_norms(context, index).is_some()) {
+        if !needed.contains(&node.origin.span) {
             diagnostic = diagnostic.fix(fix(node, context.sources));
         }
         diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));

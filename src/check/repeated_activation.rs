@@ -28,7 +28,9 @@ use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::graph::layer::Layer;
 use crate::graph::layer_graph::Node;
+use crate::syntax::span::{SourceMap, Span};
 use petgraph::graph::NodeIndex;
+use std::collections::HashSet;
 
 /// This check.
 pub const CHECK: Check =
@@ -36,37 +38,47 @@ pub const CHECK: Check =
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
-    for index in graph.graph.node_indices() {
-        let Some(node) = graph.graph.node_weight(index).filter(|node| is_activation(&node.layer)) else { continue };
-        let Some(first) = before(context, index) else { continue };
-        let (word, other) = (node.layer.word(), first.layer.word());
-        let idle = does_nothing(node, first);
-        let message = match idle {
-            true => format!("this `{word}` does nothing: it stands behind a `{other}`"),
-            false => format!("a `{word}` stands right behind a `{other}`"),
-        };
-        let label = if idle { "gets nothing negative" } else { "the second one" };
-        let mut diagnostic = Diagnostic::new(Code::RepeatedActivation, message)
-            .at(node.origin.span, label)
-            .help("take one of them out, or write the layer that is missing between them");
-        if first.origin.span != node.origin.span {
-            diagnostic = diagnostic.context(first.origin.span, "the first one");
+    let mut pairs: Vec<(&Node, &Node)> = Vec::new();
+    // A statement of a block may do nothing in one call and something in the next.
+    let mut needed: HashSet<Span> = HashSet::new();
+    for (index, first) in before(context).into_iter().enumerate() {
+        let node = graph.graph.node_weight(NodeIndex::new(index)).filter(|node| is_activation(&node.layer));
+        match (node, first) {
+            (Some(node), Some(first)) => {
+                pairs.push((node, first));
+                needed.extend((!does_nothing(node, first)).then_some(node.origin.span));
+            }
+            (Some(node), None) => drop(needed.insert(node.origin.span)),
+            (None, _) => {}
         }
-        // A statement of a block may do nothing in one call and something in the next.
-        let everywhere = || {
-            graph.graph.node_indices().all(|index| match graph.graph.node_weight(index) {
-                Some(same) if same.origin.span == node.origin.span => {
-                    before(context, index).is_some_and(|first| does_nothing(same, first))
-                }
-                _ => true,
-            })
-        };
-        if idle && everywhere() {
-            let title = format!("take this `{word}` out");
-            diagnostic = diagnostic.fix(Fix::remove_statement(title, node.origin.span, context.sources));
-        }
-        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
     }
+    let mut told = HashSet::new();
+    for (node, first) in pairs {
+        if told.insert((node.origin.span, does_nothing(node, first))) {
+            let fixable = !needed.contains(&node.origin.span);
+            let diagnostic = message(node, first, fixable, context.sources);
+            diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
+        }
+    }
+}
+
+fn message(node: &Node, first: &Node, fixable: bool, sources: &SourceMap) -> Diagnostic {
+    let (word, other) = (node.layer.word(), first.layer.word());
+    let (message, label) = match does_nothing(node, first) {
+        true => (format!("this `{word}` does nothing: it stands behind a `{other}`"), "gets nothing negative"),
+        false => (format!("a `{word}` stands right behind a `{other}`"), "the second one"),
+    };
+    let mut diagnostic = Diagnostic::new(Code::RepeatedActivation, message)
+        .at(node.origin.span, label)
+        .help("take one of them out, or write the layer that is missing between them");
+    if first.origin.span != node.origin.span {
+        diagnostic = diagnostic.context(first.origin.span, "the first one");
+    }
+    if fixable {
+        let title = format!("take this `{word}` out");
+        diagnostic = diagnostic.fix(Fix::remove_statement(title, node.origin.span, sources));
+    }
+    diagnostic
 }
 
 fn is_activation(layer: &Layer) -> bool {
@@ -77,18 +89,24 @@ fn does_nothing(node: &Node, first: &Node) -> bool {
     node.layer == Layer::Relu && matches!(first.layer, Layer::Relu | Layer::Sigmoid)
 }
 
-/// The activation that a layer reads, through layers that leave every value as it is or drop it.
-fn before<'a>(context: &Context<'a>, index: NodeIndex) -> Option<&'a Node> {
+/// The activation that each layer reads, directly or through layers that leave every value as it is or drop it. Layers
+/// come after what they read, so that one pass is enough.
+fn before<'a>(context: &Context<'a>) -> Vec<Option<&'a Node>> {
     let graph = &context.shaped.graph;
-    let mut index = index;
-    loop {
-        index = *graph.inputs(index).first()?;
-        let node = graph.graph.node_weight(index)?;
-        match node.layer {
-            Layer::MaxPool { .. } | Layer::Subsample { .. } | Layer::Dropout { .. } | Layer::Flatten => {}
-            _ => return is_activation(&node.layer).then_some(node),
-        }
+    let mut found: Vec<Option<&Node>> = Vec::with_capacity(graph.graph.node_count());
+    for index in graph.graph.node_indices() {
+        let first = graph.inputs(index).first().and_then(|&input| {
+            let node = graph.graph.node_weight(input)?;
+            match node.layer {
+                Layer::MaxPool { .. } | Layer::Subsample { .. } | Layer::Dropout { .. } | Layer::Flatten => {
+                    found.get(input.index()).copied().flatten()
+                }
+                _ => is_activation(&node.layer).then_some(node),
+            }
+        });
+        found.push(first);
     }
+    found
 }
 
 #[cfg(test)]

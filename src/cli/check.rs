@@ -74,7 +74,11 @@ fn lint(text: &str) -> Result<Code, String> {
 }
 
 fn denied(text: &str) -> Result<Denied, String> {
-    if text == "warnings" { Ok(Denied::Warnings) } else { lint(text).map(Denied::Lint) }
+    match text {
+        "warnings" => Ok(Denied::Warnings),
+        "warning" => Err("there is no lint `warning`; did you mean `warnings`?".to_string()),
+        _ => lint(text).map(Denied::Lint),
+    }
 }
 
 impl CheckArgs {

@@ -30,7 +30,7 @@ const LONGEST_EXPRESSION: usize = 200;
 pub fn parse(id: FileId, text: &str) -> Result<File, Box<Diagnostic>> {
     let comments = brackets::scan(id, text)?;
     let pairs = NetParser::parse(Rule::file, text).map_err(|error| Box::new(syntax_error(id, text, error)))?;
-    let builder = Builder { file: id };
+    let builder = Builder { file: id, comments: &comments };
     let file = pairs.into_iter().next().ok_or_else(|| builder.internal())?;
     let mut items = Vec::new();
     for pair in children(file) {
@@ -87,11 +87,12 @@ type Built<T> = Result<T, Box<Diagnostic>>;
 
 /// Turns pairs into the tree. The grammar fixes which children a pair has; [`Builder::internal`] is for the case that
 /// grammar and builder ever disagree.
-struct Builder {
+struct Builder<'c> {
     file: FileId,
+    comments: &'c [Span],
 }
 
-impl Builder {
+impl Builder<'_> {
     fn internal(&self) -> Box<Diagnostic> {
         let message = "netc's grammar and its tree builder disagree; this is a bug in netc";
         Box::new(Diagnostic::new(Code::Syntax, message).at(Span::new(self.file, 0..0), ""))
@@ -103,9 +104,20 @@ impl Builder {
 
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
-        // A rule that ends with an optional part spans the white space before what was not there.
-        let end = span.start() + span.as_str().trim_end().len();
-        Span::new(self.file, span.start()..end)
+        let (start, text) = (span.start(), span.as_str());
+        // A rule that ends with an optional part spans the white space and the comments before what was not there.
+        let mut end = start + text.trim_end().len();
+        while let Some(comment) = self.comment_at(end).filter(|comment| comment.range().start >= start) {
+            let before = text.get(..comment.range().start - start).unwrap_or("");
+            end = start + before.trim_end().len();
+        }
+        Span::new(self.file, start..end)
+    }
+
+    /// The comment that ends at an offset, white space at its end not counted.
+    fn comment_at(&self, end: usize) -> Option<Span> {
+        let before = self.comments.partition_point(|comment| comment.range().start < end);
+        self.comments.get(before.checked_sub(1)?).copied().filter(|comment| comment.range().end >= end)
     }
 
     fn name(&self, pair: Pair<'_, Rule>) -> Name {
@@ -482,6 +494,14 @@ mod tests {
         let all = statements("android = relu\nnotable 3\nfrom android");
         assert_eq!(all[0].label.as_ref().unwrap().text, "android");
         assert!(matches!(&all[2].kind, StatementKind::From(name) if name.text == "android"));
+    }
+
+    #[test]
+    fn a_statement_ends_before_the_comment_behind_it() {
+        let text = "relu # why\n\nconv 16 3x3  # one\r\n# two\n from x # \"three\" #\nrepeat 2 { tanh } # four";
+        let found: Vec<String> =
+            statements(text).iter().map(|s| text[s.span.range().start - 8..s.span.range().end - 8].into()).collect();
+        assert_eq!(found, ["relu", "conv 16 3x3", "from x", "repeat 2 { tanh }"]);
     }
 
     #[test]

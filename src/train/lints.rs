@@ -48,7 +48,6 @@ fn with_reasons(value: &Value) -> Result<Vec<Code>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::check::testing;
     use crate::syntax::span::SourceMap;
     use crate::train::recipe::{Recipe, Resolve};
