@@ -4,11 +4,13 @@ use super::interval::Interval;
 use super::origin::Origins;
 use super::population::PopulationVariance;
 use super::schedule::Schedule;
+use crate::diagnostic::Code;
 use crate::engine::DecayForm;
 use crate::graph::conventions::Conventions;
 use crate::graph::layer::{Rounding, Squares};
 use crate::lower::defaults::{Defaults, InitRules, NormDefaults};
 use crate::lower::program::{Divisor, Role};
+use crate::syntax::ast::LintLevel;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Everything about a run that is not the network. Serialised, it is a recipe text that reads back as the same recipe.
@@ -110,6 +112,8 @@ pub struct Resolved {
     pub recipe: Recipe,
     /// Where each was said.
     pub origins: Origins,
+    /// What it says of lints.
+    pub lints: Vec<(Code, LintLevel)>,
 }
 
 /// Batch norm.

@@ -3,6 +3,7 @@
 mod init;
 
 use super::interval::Interval;
+use super::lints;
 use super::origin::{Origin, Origins, Written};
 use super::population::PopulationVariance;
 use super::profile;
@@ -20,6 +21,7 @@ use crate::engine::DecayForm;
 use crate::graph::layer::{Rounding, Squares};
 use crate::lower::defaults::NormDefaults;
 use crate::lower::program::{Divisor, VarianceEstimate};
+use crate::syntax::ast::LintLevel;
 use crate::syntax::span::SourceMap;
 use init::init;
 use serde_yaml::Value;
@@ -91,7 +93,7 @@ impl Recipe {
             file = Some((id, text));
         }
         let sets = set::apply(sets, &mut root, sources)?;
-        origins.sets = sets.iter().map(|set| (set.path.clone(), sources.text(set.key.file).to_string())).collect();
+        origins.sets = sets.iter().map(|set| (set.clone(), sources.text(set.key.file).to_string())).collect();
         if let Some(named) = root.get("profile").cloned() {
             // A file is named as seen from where the name stands.
             let base = if matches!(origins.of(&["profile"]), Origin::Recipe(_)) { folder } else { Path::new("") };
@@ -103,9 +105,9 @@ impl Recipe {
             }
         }
         let source = Source::new(file, sets, root);
-        let recipe = interpret(&source);
+        let (recipe, lints) = interpret(&source);
         let errors = source.into_errors();
-        if errors.is_empty() { Ok(Resolved { recipe, origins }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Resolved { recipe, origins, lints }) } else { Err(errors) }
     }
 }
 
@@ -114,7 +116,7 @@ fn not_read(path: &Path, error: &std::io::Error) -> Diagnostic {
 }
 
 /// Reads all keys; mistakes go to the source, and a default stands in for each.
-fn interpret(source: &Source) -> Recipe {
+fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
     let default = Recipe::default();
     let mut root = source.root();
     let recipe = Recipe {
@@ -136,8 +138,9 @@ fn interpret(source: &Source) -> Recipe {
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
         checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };
+    let lints = lints::read(&mut root);
     root.finish();
-    recipe
+    (recipe, lints)
 }
 
 /// Holds a profile to the rules of a recipe, and to the keys that a profile has.
