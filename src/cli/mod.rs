@@ -5,6 +5,9 @@
 pub mod bench;
 pub mod check;
 pub mod compile;
+pub mod defaults;
+pub mod diff;
+pub mod draw;
 pub mod dump;
 pub mod eval;
 pub mod expand;
@@ -76,6 +79,12 @@ enum Command {
         #[command(flatten)]
         args: bench::BenchArgs,
     },
+    /// Print every value in force, and who said it
+    Defaults(defaults::DefaultsArgs),
+    /// Compare two networks, or one under several profiles, by what they mean
+    Diff(diff::DiffArgs),
+    /// Draw a network as SVG, Graphviz or Mermaid
+    Draw(draw::DrawArgs),
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
     /// Print a spec with its blocks, repeats and conditions unrolled
@@ -119,6 +128,9 @@ pub fn run() -> ExitCode {
                 Ok(())
             })
         }
+        Command::Defaults(args) => defaults::run(args, &output),
+        Command::Diff(args) => diff::run(args, &output),
+        Command::Draw(args) => draw::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),
         Command::Explain(args) => explain::run(args, &output),

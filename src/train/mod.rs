@@ -8,6 +8,7 @@ pub mod checkpoint;
 mod evaluation;
 pub mod failure;
 pub mod folder;
+pub mod foreign;
 pub mod identity;
 pub mod input;
 pub mod interval;
