@@ -219,6 +219,9 @@ fn inline(value: &Value) -> String {
 
 /// Keys that the rows of the layers and of the decay tell already.
 pub fn is_told(key: &[&str]) -> bool {
+    if key == ["init", "bias"] {
+        return false;
+    }
     matches!(
         key,
         ["init", ..]
@@ -251,6 +254,9 @@ pub fn meaning(key: &[&str], value: &str) -> Option<&'static str> {
     Some(match (key, value) {
         (["init", ..], "he-normal") => "N(0, 2/fan_in), biases 0",
         (["init", ..], "he-uniform") => "U(±√(6/fan_in)), biases 0",
+        (["init", ..], "he-normal-fan-out") => "N(0, 2/fan_out), biases 0",
+        (["init", ..], "he-uniform-fan-out") => "U(±√(6/fan_out)), biases 0",
+        (["init", ..], "glorot-normal") => "N(0, 2/(fan_in + fan_out)), biases 0",
         (["init", ..], "glorot-uniform") => "U(±√(6/(fan_in + fan_out))), biases 0",
         (["init", ..], "torch") => "U(±1/√fan_in), biases too",
         (["init", ..], "variance-scaling") => "normal of variance 1/fan_in cut off at two deviations, biases 0",

@@ -178,7 +178,7 @@ impl Changes<'_> {
             change.all = all && change.layers.len() > 1;
             if change.what == "init" {
                 let of = |view: &View, rule: &str| {
-                    let words = meaning(&["init", ""], rule).unwrap_or_default();
+                    let words = meaning(&["init", ""], rule).unwrap_or(rule);
                     let (low, high) = deviations(view, &change.layers);
                     if low == high {
                         format!("{words}, std {low:.4}")
