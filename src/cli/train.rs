@@ -104,6 +104,7 @@ fn one(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) ->
         folder: &folder,
         resume: arguments.resume,
         stop: &stop,
+        quiet: false,
     };
     session.run(engine, Some(&manifest)).map(drop)
 }

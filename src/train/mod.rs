@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 mod evaluation;
+pub mod events;
 pub mod failure;
 pub mod folder;
 pub mod identity;
@@ -24,6 +25,7 @@ pub mod recipe;
 mod recipe_text;
 pub mod record;
 pub mod report;
+pub mod results;
 pub mod runner;
 pub mod schedule;
 mod section;
@@ -32,6 +34,7 @@ mod set;
 mod steps;
 pub mod stop;
 pub mod tensor_file;
+mod tfrecord;
 mod values;
 pub mod weights;
 mod yaml;
