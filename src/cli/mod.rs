@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod check;
 pub mod compile;
+pub mod doctor;
 pub mod dump;
 pub mod eval;
 pub mod expand;
@@ -14,7 +15,9 @@ pub mod line_diff;
 pub mod output;
 pub mod recalibrate;
 pub mod rerun;
+pub mod smoke;
 pub mod summary;
+pub mod sweep;
 pub mod train;
 
 use crate::diagnostic::Diagnostic;
@@ -22,6 +25,7 @@ use crate::train::runner::RunError;
 use clap::{Parser, Subcommand};
 use compile::{Compiled, Options, Request};
 use output::{Color, Output};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -48,6 +52,20 @@ enum Command {
         options: Options,
         #[command(flatten)]
         args: train::TrainArguments,
+        #[command(flatten)]
+        smoke: smoke::SmokeArguments,
+        /// Makes so many runs, with the seeds that follow one another, and tells mean and deviation
+        #[arg(long, value_name = "N", conflicts_with_all = ["fast", "overfit"])]
+        runs: Option<NonZeroU64>,
+    },
+    /// Train every combination of some values, and hold the results side by side: `--set batch=64,128`
+    #[command(mut_arg("sets", |arg| arg.help("Changes one value of the recipe, or tries several: `batch=64,128`")))]
+    #[command(mut_arg("parameters", |arg| arg.help("Sets a parameter of the net, or tries several: `n=3,5,9`")))]
+    Sweep {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: sweep::SweepArguments,
     },
     /// Make a run again from its record, and compare the weights
     Rerun(rerun::RerunArgs),
@@ -74,6 +92,8 @@ enum Command {
         #[command(flatten)]
         args: bench::BenchArgs,
     },
+    /// Tell whether this machine has what netc needs, and whether netc computes rightly on it
+    Doctor(doctor::DoctorArgs),
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
     /// Print a spec with its blocks, repeats and conditions unrolled
@@ -91,9 +111,11 @@ pub fn run() -> ExitCode {
     match &cli.command {
         Command::Check(args) => check::run(args, &output),
         Command::Summary(args) => summary::run(args, &output),
-        Command::Train { options, args } => {
+        Command::Train { options, args, runs: Some(runs), .. } => sweep::repeat(options, args, *runs, &output),
+        Command::Sweep { options, args } => sweep::sweep(options, args, &output),
+        Command::Train { options, args, smoke, runs: None } => {
             with_program(&args.spec, &options.request(args.sets()), &output, |compiled| {
-                train::train(compiled, args, &options.parameters)
+                train::train(compiled, args, *smoke)
             })
         }
         Command::Rerun(args) => rerun::run(args, &output),
@@ -115,6 +137,7 @@ pub fn run() -> ExitCode {
                 Ok(())
             })
         }
+        Command::Doctor(args) => doctor::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),
         Command::Layers(args) => layers::run(args, &output),

@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod mock;
 mod not_finite;
 pub mod origin;
+pub mod overfit;
 pub mod population;
 pub mod profile;
 pub mod progress;
