@@ -61,6 +61,10 @@ enum Command {
     /// Train every combination of some values, and hold the results side by side: `--set batch=64,128`
     #[command(mut_arg("sets", |arg| arg.help("Changes one value of the recipe, or tries several: `batch=64,128`")))]
     #[command(mut_arg("parameters", |arg| arg.help("Sets a parameter of the net, or tries several: `n=3,5,9`")))]
+    #[command(mut_arg("out", |arg| arg.help("Folder for the results; `runs/<net>-sweep-<n>` if not given")))]
+    #[command(mut_arg("resume", |arg| {
+        arg.help("Goes on with the sweep in that folder (the newest of this net if none is given): runs that have ended stay")
+    }))]
     Sweep {
         #[command(flatten)]
         options: Options,

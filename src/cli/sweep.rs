@@ -202,13 +202,11 @@ fn carry_out(
         sweep.rows.get_mut(job.setting).into_iter().for_each(|row| row.runs.push(run.clone()));
     }
     let stop = Stop::on_signal()?;
-    eprintln!(
-        "{net}: {} runs ({} settings, {} each); results in {}",
-        jobs.len(),
-        grid.settings.len(),
-        jobs.len() / grid.settings.len().max(1),
-        folder.display()
-    );
+    // From here on the folder is known to be a sweep's.
+    keep(&sweep, &folder)?;
+    let (runs, settings) = (jobs.len(), grid.settings.len().max(1));
+    let each = if settings > 1 { format!(" ({settings} settings, {} each)", runs / settings) } else { String::new() };
+    eprintln!("{net}: {runs} run{}{each}; results in {}", if runs == 1 { "" } else { "s" }, folder.display());
     let mut interrupted = false;
     for (index, job) in jobs.iter().enumerate() {
         let place = format!("[{}/{}]", index + 1, jobs.len());

@@ -87,6 +87,11 @@ impl Session<'_> {
             }
         }
         record.progress.result(&format!("weights {}", self.folder.weights().display()));
+        if self.folder.best().exists() {
+            record
+                .progress
+                .result(&format!("weights of the epoch best on held-out images {}", self.folder.best().display()));
+        }
         Ok(outcome)
     }
 

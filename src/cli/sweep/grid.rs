@@ -101,22 +101,16 @@ impl Grid {
 
     /// A folder's name for a setting, the same whatever other settings there are; empty where there is only one way.
     pub fn folder(&self, setting: &Setting) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
         let text = self.describe(setting);
-        if text.is_empty() {
-            return text;
-        }
-        let plain = |c: char| c.is_ascii_alphanumeric() || "=._+-".contains(c);
-        let name: String = text.chars().map(|c| if plain(c) || c == ' ' { c } else { '_' }).take(NAME).collect();
-        let name = name.replace(' ', ",");
+        let pairs = self.axes.iter().zip(&setting.values).map(|(axis, value)| {
+            let value: String = value.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+            format!("{}={value}", axis.key)
+        });
+        let name: String = pairs.collect::<Vec<_>>().join(",").chars().take(NAME).collect();
         // What was lost would make two settings one.
-        if text.chars().all(|c| plain(c) || c == ' ')
-            && text.len() <= NAME
-            && text.matches(' ').count() < self.axes.len()
-        {
-            name
-        } else {
-            format!("{name}-{:08x}", text_key(&text) as u32)
-        }
+        let lost = !setting.values.iter().flat_map(|value| value.chars()).all(plain) || text.len() > NAME;
+        if lost { format!("{name}-{:08x}", text_key(&text) as u32) } else { name }
     }
 }
 
