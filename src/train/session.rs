@@ -119,6 +119,8 @@ impl Session<'_> {
             self.recipe.batch,
             self.folder.path().display()
         );
+        let (seed, every) = (self.recipe.seed, self.recipe.checkpoint.every);
+        eprintln!("computed by {}; seed {seed}; a checkpoint every {every}", engine.arithmetic());
     }
 
     fn about(&self, program: &Program) -> About {
