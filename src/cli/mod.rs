@@ -9,6 +9,8 @@ pub mod doctor;
 pub mod dump;
 pub mod eval;
 pub mod expand;
+pub mod explain;
+pub mod fix;
 pub mod fmt;
 pub mod layers;
 pub mod line_diff;
@@ -102,6 +104,8 @@ enum Command {
     Dump(dump::DumpArgs),
     /// Print a spec with its blocks, repeats and conditions unrolled
     Expand(expand::ExpandArgs),
+    /// Tell what a code means, why it matters and what to write instead
+    Explain(explain::ExplainArgs),
     /// Tell what layers there are, with all their attributes
     Layers(layers::LayersArgs),
     /// Write specs the one way they are written
@@ -144,6 +148,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),
+        Command::Explain(args) => explain::run(args, &output),
         Command::Layers(args) => layers::run(args, &output),
         Command::Fmt(args) => fmt::run(args, &output),
     }

@@ -12,6 +12,7 @@ pub mod folder;
 pub mod identity;
 pub mod input;
 pub mod interval;
+mod lints;
 pub mod log;
 pub mod manifest;
 #[cfg(test)]

@@ -129,6 +129,8 @@ pub fn fill(root: &mut Value, profile: &Value) {
         }
         match root.get_mut(key) {
             None => drop(root.insert(key.clone(), value.clone())),
+            // A rule with its number, such as `{kind: normal, std: 0.01}`, leaves nothing open.
+            Some(Value::Mapping(there)) if there.contains_key("kind") => {}
             Some(there @ Value::Mapping(_)) if value.is_mapping() => fill(there, value),
             // `init: he-normal` in a profile against `init: {conv: …}` in the recipe.
             Some(there @ Value::Mapping(_)) => {

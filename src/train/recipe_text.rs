@@ -1,6 +1,9 @@
 //! From YAML, and `--set`s over it, to a [`Recipe`].
 
+mod init;
+
 use super::interval::Interval;
+use super::lints;
 use super::origin::{Origin, Origins, Written};
 use super::population::PopulationVariance;
 use super::profile;
@@ -16,9 +19,11 @@ use super::yaml;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::DecayForm;
 use crate::graph::layer::{Rounding, Squares};
-use crate::lower::defaults::{InitRule, InitRules, NormDefaults};
+use crate::lower::defaults::NormDefaults;
 use crate::lower::program::{Divisor, VarianceEstimate};
+use crate::syntax::ast::LintLevel;
 use crate::syntax::span::SourceMap;
+use init::init;
 use serde_yaml::Value;
 use std::path::Path;
 
@@ -88,7 +93,7 @@ impl Recipe {
             file = Some((id, text));
         }
         let sets = set::apply(sets, &mut root, sources)?;
-        origins.sets = sets.iter().map(|set| (set.path.clone(), sources.text(set.key.file).to_string())).collect();
+        origins.sets = sets.iter().map(|set| (set.clone(), sources.text(set.key.file).to_string())).collect();
         if let Some(named) = root.get("profile").cloned() {
             // A file is named as seen from where the name stands.
             let base = if matches!(origins.of(&["profile"]), Origin::Recipe(_)) { folder } else { Path::new("") };
@@ -100,9 +105,9 @@ impl Recipe {
             }
         }
         let source = Source::new(file, sets, root);
-        let recipe = interpret(&source);
+        let (recipe, lints) = interpret(&source);
         let errors = source.into_errors();
-        if errors.is_empty() { Ok(Resolved { recipe, origins }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Resolved { recipe, origins, lints }) } else { Err(errors) }
     }
 }
 
@@ -111,7 +116,7 @@ fn not_read(path: &Path, error: &std::io::Error) -> Diagnostic {
 }
 
 /// Reads all keys; mistakes go to the source, and a default stands in for each.
-fn interpret(source: &Source) -> Recipe {
+fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
     let default = Recipe::default();
     let mut root = source.root();
     let recipe = Recipe {
@@ -126,14 +131,16 @@ fn interpret(source: &Source) -> Recipe {
         optimizer: optimizer(root.section("optimizer"), default.optimizer),
         schedule: schedule(&mut root).unwrap_or(default.schedule),
         init: init(&mut root, default.init),
+        label_smoothing: root.read("label_smoothing", share).unwrap_or(default.label_smoothing),
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
         pooling: pooling(root.section("pooling"), default.pooling),
         lrn: lrn(root.section("lrn"), default.lrn),
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
         checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };
+    let lints = lints::read(&mut root);
     root.finish();
-    recipe
+    (recipe, lints)
 }
 
 /// Holds a profile to the rules of a recipe, and to the keys that a profile has.
@@ -151,17 +158,6 @@ pub(super) fn profile(source: &Source) {
     forms(&mut optimizer, default.optimizer);
     optimizer.finish();
     root.finish();
-}
-
-fn init(root: &mut Section<'_>, default: InitRules) -> InitRules {
-    if !matches!(root.value("init"), Some(Value::Mapping(_))) {
-        return root.read("init", |value| word(value, &InitRule::NAMES)).map_or(default, InitRules::from);
-    }
-    let mut section = root.section("init");
-    let mut rule = |kind, default| section.read(kind, |value| word(value, &InitRule::NAMES)).unwrap_or(default);
-    let rules = InitRules { conv: rule("conv", default.conv), linear: rule("linear", default.linear) };
-    section.finish();
-    rules
 }
 
 fn pooling(mut section: Section<'_>, default: Pooling) -> Pooling {

@@ -4,7 +4,7 @@
 //! is one mapping in it: what was never asked for when it is finished is an unknown key.
 
 use super::yaml::{Part, find};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::syntax::span::{FileId, Span};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
@@ -103,6 +103,18 @@ impl Source {
 
     /// Reports a mistake at the key or value of `path`; in a `--set` it is a [`Code::RecipeSet`], since the YAML is not to blame.
     pub fn report(&self, path: &[&str], part: Part, code: Code, message: String, label: &str, help: Option<String>) {
+        self.errors.borrow_mut().push(self.diagnose(path, part, code, message, label, help));
+    }
+
+    fn diagnose(
+        &self,
+        path: &[&str],
+        part: Part,
+        code: Code,
+        message: String,
+        label: &str,
+        help: Option<String>,
+    ) -> Diagnostic {
         let set = self
             .sets
             .iter()
@@ -125,7 +137,7 @@ impl Source {
         if let Some(help) = help {
             diagnostic = diagnostic.help(help);
         }
-        self.errors.borrow_mut().push(diagnostic);
+        diagnostic
     }
 
     fn section<'a>(&'a self, path: &[&'a str], value: Option<&'a Value>) -> Section<'a> {
@@ -258,7 +270,11 @@ impl<'a> Section<'a> {
             let place = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
             path.push(name);
             let message = format!("{place} has no key `{name}`");
-            self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            let source = self.source;
+            let told = source.diagnose(&path, Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            let written = told.span().filter(|span| source.file.as_ref().is_some_and(|(file, _)| *file == span.file));
+            let fix = meant.zip(written).map(|(meant, span)| Fix::replace(format!("write `{meant}`"), span, meant));
+            source.errors.borrow_mut().push(told.fix(fix.map(Fix::unsafely)));
         }
     }
 }
