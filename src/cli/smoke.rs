@@ -32,7 +32,7 @@ pub struct SmokeArguments {
     /// back. Leaves nothing behind
     #[arg(long, conflicts_with_all = ["out", "resume", "epochs", "steps", "overfit"])]
     pub fast: bool,
-    /// Only proves the gradients: learns N batches by heart, without augmentation, dropout and decay. Fails if the loss
+    /// Only proves the gradients: learns N batches by heart, without augmentation, dropout, decay and label smoothing. Fails if the loss
     /// does not come near zero. Leaves nothing behind
     #[arg(long, value_name = "N", conflicts_with_all = ["out", "resume", "epochs"])]
     pub overfit: Option<NonZeroU64>,
@@ -139,7 +139,7 @@ fn not_learnt(learnt: &Learnt, images: usize, rate: f64) -> Diagnostic {
     Diagnostic::new(Code::NotLearnt, message)
         .note(format!("it began at {first:.4}; with right gradients it comes below {NEAR_ZERO}"))
         .note(format!(
-            "that was without augmentation, dropout and decay, at a constant learning rate of {}",
+            "that was without augmentation, dropout, decay and label smoothing, at a constant learning rate of {}",
             short(rate)
         ))
         .help(format!(

@@ -325,7 +325,7 @@ fn folder(args: &TrainArguments, name: &str, jobs: &[Job]) -> Result<PathBuf, Di
 }
 
 /// What a run in this folder came to, if it has ended.
-fn finished(folder: &Path) -> Option<Results> {
+fn finished(folder: &Path) -> Option<Box<Results>> {
     let text = std::fs::read_to_string(folder.join(results::FILE_NAME)).ok()?;
     serde_json::from_str(&text).ok()
 }

@@ -138,8 +138,9 @@ fn largest_difference(program: &Program, one: &State, other: &State) -> (f64, St
         for (a, b) in a.iter().zip(b) {
             let difference = f64::from((a - b).abs()) / f64::from(largest);
             // What is no number differs from everything.
-            if !(difference <= worst.0) {
-                worst = (if difference.is_nan() { f64::INFINITY } else { difference }, parameter.name.clone());
+            let difference = if difference.is_nan() { f64::INFINITY } else { difference };
+            if difference > worst.0 {
+                worst = (difference, parameter.name.clone());
             }
         }
     }

@@ -48,7 +48,7 @@ pub enum State {
     /// It has ended.
     Finished {
         /// With this.
-        results: Results,
+        results: Box<Results>,
     },
     /// It left the numbers.
     Diverged {
@@ -104,7 +104,7 @@ fn accuracy(score: Option<crate::train::report::Score>) -> Option<f64> {
 impl Row {
     fn finished(&self) -> impl Iterator<Item = &Results> {
         self.runs.iter().filter_map(|run| match &run.state {
-            State::Finished { results } => Some(results),
+            State::Finished { results } => Some(results.as_ref()),
             State::Diverged { .. } | State::Open => None,
         })
     }
@@ -218,7 +218,7 @@ impl Sweep {
         let mut text = head.chain(MEASURES.map(|(_, name, _)| name)).map(quoted).collect::<Vec<_>>().join(",") + "\n";
         for (row, run) in self.rows.iter().flat_map(|row| row.runs.iter().map(move |run| (row, run))) {
             let (status, results) = match &run.state {
-                State::Finished { results } => ("finished", Some(results)),
+                State::Finished { results } => ("finished", Some(results.as_ref())),
                 State::Diverged { .. } => ("diverged", None),
                 State::Open => ("open", None),
             };
@@ -284,7 +284,7 @@ mod tests {
         epoch.test.accuracy = test;
         epoch.test_moving = None;
         epoch.held_out = held_out.map(|accuracy| Score { accuracy, ..epoch.test });
-        let results = Results::of("net", seed, &[epoch]).unwrap();
+        let results = Box::new(Results::of("net", seed, &[epoch]).unwrap());
         Run { seed, folder: format!("seed-{seed}"), state: State::Finished { results } }
     }
 
