@@ -7,6 +7,7 @@ use crate::data::Kind;
 use crate::data::locate::{self, Located, Places, locate};
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::graph::summary::{Summary, summarize};
+use crate::look::View;
 use crate::lower::program::Program;
 use crate::syntax::load;
 use crate::syntax::span::SourceMap;
@@ -105,6 +106,21 @@ pub fn compile(spec: &Path, request: &Request<'_>) -> Result<Compiled, Box<Failu
             let summary = summarize(&shaped);
             let (warnings, parameters) = (diagnostics, request.parameters.to_vec());
             Ok(Compiled { program, summary, recipe, origins, expanded, parameters, recipe_path, sources, warnings })
+        }
+        _ => Err(Box::new(Failure { sources, diagnostics })),
+    }
+}
+
+/// Compiles a spec under its recipe to be looked at, not run; with what does not stop it.
+///
+/// # Errors
+/// Every mistake in spec and recipe.
+pub fn view(spec: &Path, request: &Request<'_>) -> Result<(View, Vec<Diagnostic>), Box<Failure>> {
+    let (compilation, resolved, _) = stages(spec, request);
+    let Compilation { sources, diagnostics, shaped, program, .. } = compilation;
+    match (program, resolved, shaped) {
+        (Some(program), Some(Resolved { recipe, origins, .. }), Some(shaped)) if !has_errors(&diagnostics) => {
+            Ok((View { shaped, program, recipe, origins, sources }, diagnostics))
         }
         _ => Err(Box::new(Failure { sources, diagnostics })),
     }

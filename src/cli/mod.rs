@@ -5,7 +5,10 @@
 pub mod bench;
 pub mod check;
 pub mod compile;
+pub mod defaults;
+pub mod diff;
 pub mod doctor;
+pub mod draw;
 pub mod dump;
 pub mod eval;
 pub mod expand;
@@ -98,6 +101,12 @@ enum Command {
         #[command(flatten)]
         args: bench::BenchArgs,
     },
+    /// Print every value in force, and who said it
+    Defaults(defaults::DefaultsArgs),
+    /// Compare two networks, or one under several profiles, by what they mean
+    Diff(diff::DiffArgs),
+    /// Draw a network as SVG, Graphviz or Mermaid
+    Draw(draw::DrawArgs),
     /// Tell whether this machine has what netc needs, and whether netc computes rightly on it
     Doctor(doctor::DoctorArgs),
     /// Print what a stage of the compiler made
@@ -145,6 +154,9 @@ pub fn run() -> ExitCode {
                 Ok(())
             })
         }
+        Command::Defaults(args) => defaults::run(args, &output),
+        Command::Diff(args) => diff::run(args, &output),
+        Command::Draw(args) => draw::run(args, &output),
         Command::Doctor(args) => doctor::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),

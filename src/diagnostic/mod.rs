@@ -120,9 +120,15 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.level() == Level::Error)
 }
 
-/// Sorts by file and place and drops exact repeats (one mistake in a block that is called ten times is one message).
+/// Sorts by file and place and drops repeats: one mistake in a block that is called ten times is one message, with the
+/// chain of its first call, though names and shapes in it differ from call to call.
 pub fn tidy(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|diagnostic| diagnostic.span().unwrap_or_default());
     let mut seen = std::collections::HashSet::new();
-    diagnostics.retain(|diagnostic| seen.insert((diagnostic.code, diagnostic.span(), diagnostic.message.clone())));
+    diagnostics.retain(|diagnostic| {
+        let in_a_call =
+            diagnostic.notes.iter().any(|note| note.starts_with("in block `") || note.starts_with("in repeat "));
+        let message = (!in_a_call).then(|| diagnostic.message.clone());
+        seen.insert((diagnostic.code, diagnostic.span(), message))
+    });
 }

@@ -4,6 +4,7 @@ use super::ast::*;
 use super::brackets;
 use super::span::{FileId, Span};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::foreign;
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::{Pair, Pairs};
@@ -408,6 +409,21 @@ fn syntax_error(file: FileId, text: &str, error: pest::error::Error<Rule>) -> Di
 fn hints(text: &str, offset: usize, rest: &str) -> Option<&'static str> {
     let before = text.get(..offset).unwrap_or("").trim_end_matches([' ', '\t']);
     let line = before.rsplit(['\n', ';']).next().unwrap_or("");
+    let begin = before.rfind('\n').map_or(0, |end| end + 1);
+    let whole_line = text.get(begin..).and_then(|text| text.lines().next()).unwrap_or("");
+    if let Some(answer) = foreign::line(whole_line) {
+        return Some(answer);
+    }
+    // `nn.Conv2d` stops at its first dot.
+    let joined = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    if rest.starts_with('.') {
+        let start = before.len() - before.trim_end_matches(joined).len();
+        let head = before.get(before.len() - start..).unwrap_or("");
+        let tail: String = rest.chars().take_while(|&c| joined(c)).collect();
+        if let Some(answer) = foreign::dotted(&format!("{head}{tail}")) {
+            return Some(answer);
+        }
+    }
     const KEYWORDS: [&str; 20] = [
         "use", "recipe", "net", "block", "repeat", "as", "if", "then", "else", "residual", "shortcut", "from",
         "expect", "true", "false", "and", "or", "allow", "warn", "deny",

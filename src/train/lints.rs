@@ -2,7 +2,6 @@
 //! in force: it changes no run.
 
 use super::section::{Problem, Section, shown};
-use super::values::each;
 use crate::check::levels;
 use crate::diagnostic::Code;
 use crate::syntax::ast::LintLevel;
@@ -13,7 +12,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Vec<(Code, LintLevel)> {
     let mut section = root.section("lints");
     let mut all = Vec::new();
     for (key, level) in [("warn", LintLevel::Warn), ("deny", LintLevel::Deny)] {
-        let codes = section.read(key, |value| each(value, lint)).unwrap_or_default();
+        let codes = section.each(key, lint).unwrap_or_default();
         all.extend(codes.into_iter().map(|code| (code, level)));
     }
     let allowed = section.read("allow", with_reasons).unwrap_or_default();

@@ -9,6 +9,7 @@ mod evaluation;
 pub mod events;
 pub mod failure;
 pub mod folder;
+pub mod foreign;
 pub mod identity;
 pub mod input;
 pub mod interval;

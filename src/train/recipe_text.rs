@@ -2,6 +2,7 @@
 
 mod init;
 
+use super::foreign;
 use super::interval::Interval;
 use super::lints;
 use super::origin::{Origin, Origins, Written};
@@ -14,7 +15,7 @@ use super::recipe::{
 use super::schedule::{Moment, MomentError, Schedule};
 use super::section::{Problem, Section, Source};
 use super::set;
-use super::values::{each, not_negative, number, positive, share, truth, whole, word};
+use super::values::{not_negative, number, positive, share, truth, whole, word};
 use super::yaml;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::DecayForm;
@@ -221,8 +222,8 @@ fn normalize(root: &mut Section<'_>) -> Option<Normalize> {
             section.missing(key, "numbers of one's own are a mean and a deviation", help);
         }
     }
-    let mean = section.read("mean", |value| each(value, number)).unwrap_or_default();
-    let std = section.read("std", |value| each(value, positive)).unwrap_or_default();
+    let mean = section.each("mean", number).unwrap_or_default();
+    let std = section.each("std", positive).unwrap_or_default();
     if !mean.is_empty() && !std.is_empty() && mean.len() != std.len() {
         let message = format!("{} deviations for {} means", std.len(), mean.len());
         section.report("std", Problem::senseless(message).help(help));
@@ -259,9 +260,7 @@ fn forms(section: &mut Section<'_>, default: Optimizer) -> Optimizer {
         momentum_form: section.read("momentum_form", |value| word(value, &momentum)).unwrap_or(default.momentum_form),
         decay_form: section.read("decay_form", |value| word(value, &decay)).unwrap_or(default.decay_form),
         decay_factor: section.read("decay_factor", positive).unwrap_or(default.decay_factor),
-        decay_except: section
-            .read("decay_except", |value| each(value, |item| word(item, &groups)))
-            .unwrap_or(default.decay_except),
+        decay_except: section.each("decay_except", |item| word(item, &groups)).unwrap_or(default.decay_except),
         ..default
     }
 }
@@ -342,7 +341,7 @@ fn schedule(root: &mut Section<'_>) -> Option<Schedule> {
                     "write such as `[50 %, 75 %]`",
                 );
             }
-            let at = section.read("at", |value| each(value, moment));
+            let at = section.each("at", moment);
             factor(&mut section).zip(at).map(|(factor, at)| Schedule::Multistep { at, factor })
         }
     };
@@ -367,9 +366,14 @@ fn moment(value: &Value) -> Result<Moment, Problem> {
         let problem = Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None };
         match error {
             MomentError::NoUnit => {
-                problem.help(format!("write `{written} steps`, `{written} epochs` or `{written} %`"))
+                let percent =
+                    if number(value).is_ok_and(|number| number <= 100.0) { ", or as `%` of the run" } else { "" };
+                problem.help(format!("write `{written} steps` or `{written} epochs`{percent}"))
             }
-            MomentError::Unit(_) => problem.help("the units are `steps`, `epochs` and `%`"),
+            MomentError::Unit(_) => match foreign::moment(&written).filter(|meant| meant.parse::<Moment>().is_ok()) {
+                Some(meant) => problem.help(format!("write `{meant}`")),
+                None => problem.help("the units are `steps`, `epochs` and `%`"),
+            },
             _ => problem,
         }
     })?;
@@ -438,8 +442,11 @@ fn interval(value: &Value) -> Result<Interval, Problem> {
         _ => return Err(Problem::expected("how often, such as `10 minutes`", value)),
     };
     written.parse().map_err(|error: MomentError| {
-        Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None }
-            .help("write such as `500 steps`, `1 epoch` or `10 minutes`")
+        let problem = Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None };
+        match foreign::moment(&written).filter(|meant| meant.parse::<Interval>().is_ok()) {
+            Some(meant) => problem.help(format!("write `{meant}`")),
+            None => problem.help("write such as `500 steps`, `1 epoch` or `10 minutes`"),
+        }
     })
 }
 
