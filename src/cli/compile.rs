@@ -5,10 +5,12 @@ use crate::compile::{self, Compilation};
 use crate::data::locate::{self, Located, Places, locate};
 use crate::data::{Description, Kind};
 use crate::diagnostic::{Diagnostic, has_errors};
+use crate::graph::dims::Shape;
 use crate::graph::summary::{Summary, summarize};
 use crate::lower::program::Program;
 use crate::syntax::load;
 use crate::syntax::span::SourceMap;
+use crate::train::groups;
 use crate::train::origin::Origins;
 use crate::train::recipe::{Recipe, Resolve, Resolved};
 use clap::Args;
@@ -134,12 +136,22 @@ pub fn stages(spec: &Path, request: &Request<'_>) -> (Compilation, Option<Resolv
         no_expectations: request.no_expectations,
     };
     compilation.analyse(&options);
+    if let (Some(Resolved { recipe, origins }), Some(program)) = (&resolved, &compilation.program) {
+        compilation.diagnostics.extend(groups::check(recipe, origins, program));
+    }
     (compilation, resolved, path)
 }
 
 /// What the checks may know of a data set: a named one without looking, a folder by what lies in it. A folder that
 /// cannot be read is left to the command that needs it.
 fn target(data: &str) -> Option<Target> {
+    let Description { name, shape, classes, .. } = description(data, None)?;
+    let image = (name != Kind::Shapes.name()).then_some(shape);
+    Some(Target { name, image, classes: classes.len() })
+}
+
+/// What is known of a data set without reading it.
+pub fn description(data: &str, input: Option<Shape>) -> Option<Description> {
     let kind = match locate::Request::parse(data).ok()? {
         locate::Request::Named(kind) => kind,
         request @ locate::Request::Folder(_) => match locate(&request, &Places::default(), None).ok()? {
@@ -148,9 +160,7 @@ fn target(data: &str) -> Option<Target> {
             Located::Shapes => Kind::Shapes,
         },
     };
-    let Description { name, shape, classes, .. } = kind.description(None);
-    let image = (kind != Kind::Shapes).then_some(shape);
-    Some(Target { name, image, classes: classes.len() })
+    Some(kind.description(input))
 }
 
 #[cfg(test)]

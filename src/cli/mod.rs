@@ -14,6 +14,7 @@ pub mod line_diff;
 pub mod output;
 pub mod recalibrate;
 pub mod rerun;
+pub mod schedule;
 pub mod summary;
 pub mod train;
 
@@ -74,6 +75,8 @@ enum Command {
         #[command(flatten)]
         args: bench::BenchArgs,
     },
+    /// Show the learning rate over a run
+    Schedule(schedule::ScheduleArgs),
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
     /// Print a spec with its blocks, repeats and conditions unrolled
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
                 Ok(())
             })
         }
+        Command::Schedule(args) => schedule::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),
         Command::Layers(args) => layers::run(args, &output),

@@ -30,7 +30,8 @@ pub fn lower(checked: &Checked, defaults: &Defaults) -> Program {
     }
     let logits = lowering.value(graph.output);
     let Lowering { values, ops, parameters, statistics, .. } = lowering;
-    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss: Loss::SoftmaxCrossEntropy }
+    let loss = Loss::SoftmaxCrossEntropy { smoothing: defaults.smoothing };
+    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss }
 }
 
 struct Lowering<'a> {

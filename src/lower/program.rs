@@ -293,8 +293,21 @@ pub enum OpKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// Cross-entropy of the softmax of the logits with the label.
-    SoftmaxCrossEntropy,
+    /// Cross-entropy of the softmax of the logits with the label. In training the label is spread: its own class is
+    /// 1 − smoothing + smoothing/classes of it, every other smoothing/classes (Szegedy et al. 2016, section 7; PyTorch's
+    /// `CrossEntropyLoss(label_smoothing)`).
+    SoftmaxCrossEntropy {
+        /// 0 for none.
+        smoothing: f32,
+    },
+}
+
+impl Loss {
+    /// What a label is spread by.
+    pub fn smoothing(self) -> f32 {
+        let Loss::SoftmaxCrossEntropy { smoothing } = self;
+        smoothing
+    }
 }
 
 impl Program {

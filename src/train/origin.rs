@@ -67,7 +67,12 @@ impl Written {
         let mut here = &self.root;
         let mut depth = 0;
         while let (Value::Mapping(map), Some(step)) = (here, path.get(depth)) {
-            here = map.get(*step)?;
+            here = match map.get(*step) {
+                Some(value) => value,
+                // `init: {kind: …}` is one rule for both kinds of layers.
+                None if path.first() == Some(&"init") && map.contains_key("kind") => break,
+                None => return None,
+            };
             depth += 1;
         }
         let key = path.get(..depth).filter(|key| !key.is_empty())?;

@@ -65,7 +65,7 @@ pub fn load(value: &Value, base: &Path, sources: &mut SourceMap) -> Result<Optio
             let path = base.join(name);
             let text = crate::syntax::load::read(&path).map_err(|reason| {
                 let message = format!("cannot read the profile `{}`: {reason}", path.display());
-                Failure::Name(Problem { code: Code::FileNotRead, message, help: None })
+                Failure::Name(Problem::new(Code::FileNotRead, message))
             })?;
             (path, text)
         }
@@ -85,8 +85,7 @@ pub fn load(value: &Value, base: &Path, sources: &mut SourceMap) -> Result<Optio
 
 fn unknown(name: &str, value: &Value) -> Problem {
     let names = || SHIPPED.iter().map(|(name, _)| *name);
-    let message = format!("there is no profile {}", shown(value));
-    let problem = Problem { code: Code::RecipeSyntax, message, help: None };
+    let problem = Problem::new(Code::RecipeSyntax, format!("there is no profile {}", shown(value)));
     match suggest::nearest(name, names()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => problem.help(format!("the profiles are {}; one of your own is a `.yaml` file", suggest::list(names()))),
@@ -128,16 +127,32 @@ pub fn fill(root: &mut Value, profile: &Value) {
             continue;
         }
         match root.get_mut(key) {
+            // One rule of the recipe's own is for everything, and a rule's keys are no place for another rule.
+            Some(there) if key.as_str() == Some("init") && is_rule(there) => {}
             None => drop(root.insert(key.clone(), value.clone())),
-            Some(there @ Value::Mapping(_)) if value.is_mapping() => fill(there, value),
             // `init: he-normal` in a profile against `init: {conv: …}` in the recipe.
-            Some(there @ Value::Mapping(_)) => {
+            Some(there) if key.as_str() == Some("init") && is_rule(value) => {
                 let both = ["conv", "linear"].map(|kind| (Value::from(kind), value.clone()));
-                fill(there, &Value::Mapping(Mapping::from_iter(both)));
+                fill_init(there, &Value::Mapping(Mapping::from_iter(both)));
             }
+            Some(there) if key.as_str() == Some("init") => fill_init(there, value),
+            Some(there) if there.is_mapping() && value.is_mapping() => fill(there, value),
             Some(_) => {}
         }
     }
+}
+
+/// As [`fill`], but what is there is a whole rule, whatever keys it has.
+fn fill_init(root: &mut Value, profile: &Value) {
+    let (Value::Mapping(root), Value::Mapping(profile)) = (root, profile) else { return };
+    for (key, value) in profile {
+        root.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+/// Whether an `init` is one rule, not one each for convolutions and linear layers.
+fn is_rule(init: &Value) -> bool {
+    init.get("kind").is_some() || !init.is_mapping()
 }
 
 /// Takes what a profile covers out of a recipe.
@@ -159,8 +174,10 @@ pub fn strip(root: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lower::defaults::{FanOf, InitRule};
+    use crate::train::optimizer::{Momentum, MomentumForm, OptimizerKind};
     use crate::train::origin::Origin;
-    use crate::train::recipe::{MomentumForm, Recipe, Resolve};
+    use crate::train::recipe::{Recipe, Resolve};
 
     fn yaml(text: &str) -> Value {
         serde_yaml::from_str(text).unwrap()
@@ -193,8 +210,9 @@ mod tests {
         let text = "profile: keras\nbatch_norm: {decay: 0.9}\ninit: he-normal\n";
         let (recipe, origins) = resolve(text, &["optimizer.decay_factor=1"]);
         assert_eq!((recipe.batch_norm.defaults.decay, recipe.batch_norm.defaults.epsilon), (0.9, 1e-3));
-        assert_eq!(recipe.init, crate::lower::defaults::InitRule::HeNormal.into());
-        assert_eq!((recipe.optimizer.decay_factor, recipe.optimizer.momentum_form), (1.0, MomentumForm::Sutskever));
+        assert_eq!(recipe.init, InitRule::HeNormal(FanOf::In).into());
+        let sutskever = Momentum { momentum_form: MomentumForm::Sutskever, ..Momentum::default() };
+        assert_eq!((recipe.optimizer.decay_factor, recipe.optimizer.kind), (1.0, OptimizerKind::Sgd(sutskever)));
         assert!(matches!(origins[0], Origin::Recipe(_)) && matches!(origins[3], Origin::Recipe(_)), "{origins:?}");
         assert_eq!(origins[2], Origin::Profile("keras".into()));
         assert_eq!(origins[7], Origin::Set("optimizer.decay_factor=1".into()));

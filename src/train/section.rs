@@ -18,21 +18,30 @@ pub struct Problem {
     pub message: String,
     /// What to write.
     pub help: Option<String>,
+    /// Which item of a list it is about, from 0.
+    pub item: Option<usize>,
 }
 
 impl Problem {
     /// A value of the wrong type: `expected` is such as "a number".
     pub fn expected(expected: &str, found: &Value) -> Self {
-        Problem {
-            code: Code::RecipeSyntax,
-            message: format!("expected {expected}, found {}", shown(found)),
-            help: None,
-        }
+        Problem::new(Code::RecipeSyntax, format!("expected {expected}, found {}", shown(found)))
     }
 
     /// A value of the right type that makes no sense.
     pub fn senseless(message: impl Into<String>) -> Self {
-        Problem { code: Code::RecipeValue, message: message.into(), help: None }
+        Problem::new(Code::RecipeValue, message)
+    }
+
+    /// Any other.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Problem { code, message: message.into(), help: None, item: None }
+    }
+
+    /// In this item of a list.
+    #[must_use]
+    pub fn of_item(self, item: usize) -> Self {
+        Problem { item: Some(item), ..self }
     }
 
     /// With a way out.
@@ -93,7 +102,7 @@ impl Source {
     /// The top of the recipe. An empty text is an empty mapping.
     pub fn root(&self) -> Section<'_> {
         self.section(
-            &[],
+            Vec::new(),
             match &self.root {
                 Value::Null => None,
                 other => Some(other),
@@ -128,7 +137,7 @@ impl Source {
         self.errors.borrow_mut().push(diagnostic);
     }
 
-    fn section<'a>(&'a self, path: &[&'a str], value: Option<&'a Value>) -> Section<'a> {
+    fn section<'a>(&'a self, path: Vec<String>, value: Option<&'a Value>) -> Section<'a> {
         let map = match value {
             Some(Value::Mapping(map)) => Some(map),
             None => None,
@@ -136,12 +145,16 @@ impl Source {
                 let name = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
                 let problem = Problem::expected("a mapping of keys to values", other);
                 let message = format!("{name}: {}", problem.message);
-                self.report(path, Part::Value, problem.code, message, "", None);
+                self.report(&borrowed(&path), Part::Value, problem.code, message, "", None);
                 None
             }
         };
-        Section { source: self, path: path.to_vec(), map, asked: Vec::new() }
+        Section { source: self, path, map, asked: Vec::new(), refused: Vec::new() }
     }
+}
+
+fn borrowed(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
 }
 
 /// Words of other tools, and what a recipe calls the same thing.
@@ -177,14 +190,42 @@ const FOREIGN: &[(&str, &str)] = &[
     ("padding", "pad"),
     ("mirror", "flip"),
     ("random_seed", "seed"),
+    ("betas", "beta1"),
+    ("clip", "clip_norm"),
+    ("clipnorm", "clip_norm"),
+    ("global_clipnorm", "clip_norm"),
+    ("max_norm", "clip_norm"),
+    ("clip_gradients", "clip_norm"),
+    ("gradient_clip_val", "clip_norm"),
+    ("param_groups", "groups"),
+    ("params", "match"),
+    ("pattern", "match"),
+    ("lr_mult", "rate_factor"),
+    ("decay_mult", "decay_factor"),
+    ("ema", "average"),
+    ("swa", "average"),
+    ("smoothing", "label_smoothing"),
+    ("eta_min", "minimum"),
+    ("min_lr", "minimum"),
+    ("pct_start", "peak"),
+    ("div_factor", "start_factor"),
+    ("final_div_factor", "end_factor"),
+    ("anneal_strategy", "anneal"),
+    ("warmup_steps", "warmup"),
+    ("warmup_epochs", "warmup"),
+    ("start_factor", "from"),
+    ("total_iters", "length"),
+    ("stddev", "std"),
+    ("mode", "fan"),
 ];
 
 /// One mapping of a recipe.
 pub struct Section<'a> {
     source: &'a Source,
-    path: Vec<&'a str>,
+    path: Vec<String>,
     map: Option<&'a Mapping>,
     asked: Vec<&'static str>,
+    refused: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
@@ -210,9 +251,24 @@ impl<'a> Section<'a> {
     /// A mapping inside this one, empty when absent.
     pub fn section(&mut self, key: &'static str) -> Section<'a> {
         let value = self.value(key);
-        let mut path = self.path.clone();
-        path.push(key);
-        self.source.section(&path, value)
+        self.source.section(self.inside(key), value)
+    }
+
+    /// The mappings of a list inside this one; a single mapping is a list of one.
+    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        let path = self.inside(key);
+        match self.value(key) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Sequence(items)) => {
+                let at = |index: usize| path.iter().cloned().chain([index.to_string()]).collect();
+                items.iter().enumerate().map(|(index, item)| self.source.section(at(index), Some(item))).collect()
+            }
+            single => vec![self.source.section(path, single)],
+        }
+    }
+
+    fn inside(&self, key: &str) -> Vec<String> {
+        self.path.iter().cloned().chain([key.to_string()]).collect()
     }
 
     /// Whether anything is written here.
@@ -221,19 +277,31 @@ impl<'a> Section<'a> {
     }
 
     /// Reports a mistake in the value of a key.
-    pub fn report(&self, key: &'a str, problem: Problem) {
-        let mut path = self.path.clone();
-        path.push(key);
+    pub fn report(&self, key: &str, problem: Problem) {
+        let mut path = self.inside(key);
         let message = format!("`{}`: {}", path.join("."), problem.message);
-        self.source.report(&path, Part::Value, problem.code, message, "", problem.help);
+        path.extend(problem.item.map(|item| item.to_string()));
+        self.source.report(&borrowed(&path), Part::Value, problem.code, message, "", problem.help);
+    }
+
+    /// Reports a key that is known, but not beside what else is here, if it is written.
+    pub fn refuse(&mut self, key: &'static str, why: &str, help: &str) {
+        if self.map.is_none_or(|map| !map.contains_key(key)) {
+            return;
+        }
+        self.refused.push(key);
+        let path = self.inside(key);
+        let message = format!("`{}`: {why}", path.join("."));
+        let help = Some(help.to_string());
+        self.source.report(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "not here", help);
     }
 
     /// Reports a key that must be there and is not.
-    pub fn missing(&self, key: &'a str, why: &str, help: &str) {
-        let mut path = self.path.clone();
-        path.push(key);
+    pub fn missing(&self, key: &str, why: &str, help: &str) {
+        let path = self.inside(key);
         let message = format!("`{}` is missing: {why}", path.join("."));
-        self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "needs it", Some(help.to_string()));
+        let help = Some(help.to_string());
+        self.source.report(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "needs it", help);
     }
 
     /// Reports every key that nothing asked for, with the one that was probably meant.
@@ -241,10 +309,10 @@ impl<'a> Section<'a> {
         for key in self.map.into_iter().flat_map(Mapping::keys) {
             let Some(name) = key.as_str() else {
                 let message = format!("a key of a recipe is a word, found {}", shown(key));
-                self.source.report(&self.path, Part::Value, Code::RecipeSyntax, message, "", None);
+                self.source.report(&borrowed(&self.path), Part::Value, Code::RecipeSyntax, message, "", None);
                 continue;
             };
-            if self.asked.contains(&name) {
+            if self.asked.contains(&name) || self.refused.contains(&name) {
                 continue;
             }
             let foreign = FOREIGN.iter().find(|(word, ours)| *word == name && self.asked.contains(ours));
@@ -254,11 +322,11 @@ impl<'a> Section<'a> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("the keys here are {}", suggest::list(self.asked.iter().copied())),
             };
-            let mut path = self.path.clone();
-            let place = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
-            path.push(name);
+            let path = self.inside(name);
+            let place =
+                if self.path.is_empty() { "a recipe".to_string() } else { format!("`{}`", self.path.join(".")) };
             let message = format!("{place} has no key `{name}`");
-            self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            self.source.report(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
         }
     }
 }

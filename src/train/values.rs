@@ -107,7 +107,10 @@ pub fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Result<T, Pr
 /// The first one of an item.
 pub fn each<T>(value: &Value, parse: impl Fn(&Value) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
     match value {
-        Value::Sequence(items) => items.iter().map(parse).collect(),
+        Value::Sequence(items) => {
+            let each = items.iter().enumerate();
+            each.map(|(index, item)| parse(item).map_err(|problem| problem.of_item(index))).collect()
+        }
         Value::Null => Ok(Vec::new()),
         single => Ok(vec![parse(single)?]),
     }

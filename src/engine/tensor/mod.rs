@@ -176,7 +176,8 @@ impl<D: TensorDevice> TensorEngine<D> {
     ) -> Result<(Gradients<f32, D>, Matrix<D>, Vec<(usize, Moments<D>)>), EngineError> {
         let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
         let (logits, tape) = outcome.logits.split_tape();
-        let loss = cross_entropy(logits.clone().put_tape(tape), batch.labels).on::<D>()?;
+        let smoothing = self.program.loss.smoothing();
+        let loss = cross_entropy(logits.clone().put_tape(tape), batch.labels, smoothing).on::<D>()?;
         let gradients = loss.try_backward().on::<D>()?;
         Ok((gradients, logits, outcome.moments))
     }
