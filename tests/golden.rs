@@ -13,7 +13,7 @@ use netc::engine::native::{Convolution, NativeEngine, Options};
 use netc::engine::tensor::{Lowering, TensorEngine};
 use netc::engine::{Engine, Mode, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
-use netc::lower::defaults::{Defaults, FanOf, InitRule};
+use netc::lower::defaults::{Defaults, InitRule};
 use netc::lower::program::{Divisor, Program, ValueId};
 use std::path::Path;
 use support::builder::{Builder, Conv, Pool};
@@ -44,7 +44,7 @@ fn engines(program: &Program) -> Vec<(&'static str, Box<dyn Engine>)> {
 
 /// ResNet-20 as a user gets it: from its spec, with the starting weights of its recipe.
 fn resnet20() -> Program {
-    let defaults = Defaults { init: InitRule::HeNormal(FanOf::In).into(), ..Defaults::default() };
+    let defaults = Defaults { init: InitRule::HeNormal.into(), ..Defaults::default() };
     compile(Path::new("specs/resnet20.net"), &compile::Options { defaults, ..compile::Options::default() })
         .program
         .unwrap()

@@ -12,71 +12,60 @@ use serde::{Serialize, Serializer};
 /// (O/groups)·H·W, or O.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum InitRule {
-    /// N(0, 2/fan), biases 0. He, Zhang, Ren, Sun 2015, "Delving Deep into Rectifiers", eq. 10 (fan-in) and 14 (fan-out).
-    HeNormal(FanOf),
-    /// U(±√(6/fan)), biases 0: uniform with the variance of [`InitRule::HeNormal`].
-    HeUniform(FanOf),
-    /// N(0, 2/(fan_in + fan_out)), biases 0. Glorot & Bengio 2010, "Understanding the difficulty of training deep
-    /// feedforward neural networks", with the variance of eq. 12.
+    /// N(0, 2/fan_in), biases 0. He, Zhang, Ren, Sun 2015, "Delving Deep into Rectifiers", eq. 10.
+    HeNormal,
+    /// U(±√(6/fan_in)), biases 0: uniform with the variance of [`InitRule::HeNormal`].
+    HeUniform,
+    /// N(0, 2/fan_out), biases 0: the same paper's eq. 14, which keeps the size of gradients instead of activations;
+    /// torchvision's ResNets (`kaiming_normal_(mode="fan_out")`).
+    HeNormalFanOut,
+    /// U(±√(6/fan_out)), biases 0: uniform with the variance of [`InitRule::HeNormalFanOut`].
+    HeUniformFanOut,
+    /// N(0, 2/(fan_in + fan_out)), biases 0: normal with the variance of [`InitRule::GlorotUniform`].
     GlorotNormal,
-    /// U(±√(6/(fan_in + fan_out))), biases 0: eq. 16 of the same. The usual choice for tanh.
+    /// U(±√(6/(fan_in + fan_out))), biases 0. Glorot & Bengio 2010, "Understanding the difficulty of training deep
+    /// feedforward neural networks", eq. 16. The usual choice for tanh.
     GlorotUniform,
     /// Normal with variance 1/fan_in, cut off at two deviations; biases 0. TensorFlow's `variance_scaling_initializer()`
     /// with its defaults (scale 1, fan-in, truncated), Keras's `lecun_normal`; both widen the normal by 1/0.8796 before
     /// they cut it, so that the variance holds (keras/src/initializers/random_initializers.py:305).
     VarianceScaling,
-    /// N(0, std²), biases 0: Caffe's `gaussian` filler.
-    Normal {
-        /// Standard deviation.
-        std: f64,
-    },
-    /// The same, drawn again beyond two deviations, biases 0: TensorFlow's `truncated_normal_initializer(stddev)`.
-    TruncatedNormal {
-        /// Standard deviation before the tails are cut off, as TensorFlow has it.
-        std: f64,
-    },
-    /// U(±bound), biases 0.
-    Uniform {
-        /// Half the width.
-        bound: f64,
-    },
-    /// All the same, biases 0. Every unit of a layer then stays equal to every other.
-    Constant {
-        /// The value.
-        value: f64,
-    },
-    /// All 0, biases too: Caffe's `constant` filler, which is what it does where no filler is written. Nothing can be
-    /// learnt.
+    /// All 0, biases too: Caffe's `constant` filler, which is what it does where no filler is written. Every unit of a
+    /// layer then stays equal to every other, so that nothing can be learnt.
     Zero,
     /// U(±1/√fan_in) for weights and biases: what PyTorch, dfdx and burn do when nothing is said. LeCun et al. 1998,
     /// "Efficient BackProp", has the same scale but for a factor √3.
     Torch,
-}
-
-/// Which fan a rule divides by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FanOf {
-    /// Keeps the variance of activations.
-    #[default]
-    In,
-    /// Keeps the variance of gradients; what torchvision starts its ResNets with.
-    Out,
-}
-
-impl FanOf {
-    fn of(self, fan: Fan) -> f64 {
-        match self {
-            FanOf::In => fan.fan_in.max(1) as f64,
-            FanOf::Out => fan.fan_out.max(1) as f64,
-        }
-    }
+    /// N(0, std²) whatever the fan, biases 0: Krizhevsky 2012 (0.01), Caffe's `gaussian`.
+    Normal {
+        /// Standard deviation, above 0.
+        std: f64,
+    },
+    /// The same, drawn again wherever it lies beyond two deviations; `std` is the deviation before that, as
+    /// TensorFlow's `truncated_normal_initializer(stddev)` and its CIFAR-10 tutorial (0.05, 0.04) have it. Biases 0.
+    TruncatedNormal {
+        /// Standard deviation before the tails are cut off, above 0.
+        std: f64,
+    },
+    /// U(±bound) whatever the fan, biases 0.
+    Uniform {
+        /// Half the width, above 0.
+        bound: f64,
+    },
+    /// All the same; biases 0.
+    Constant {
+        /// The value.
+        value: f64,
+    },
 }
 
 impl InitRule {
-    /// Every rule that a single word names, with that word.
-    pub const NAMES: [(&'static str, InitRule); 7] = [
-        ("he-normal", InitRule::HeNormal(FanOf::In)),
-        ("he-uniform", InitRule::HeUniform(FanOf::In)),
+    /// Every rule that needs no number, with the word a recipe uses for it.
+    pub const NAMES: [(&'static str, InitRule); 9] = [
+        ("he-normal", InitRule::HeNormal),
+        ("he-uniform", InitRule::HeUniform),
+        ("he-normal-fan-out", InitRule::HeNormalFanOut),
+        ("he-uniform-fan-out", InitRule::HeUniformFanOut),
         ("glorot-normal", InitRule::GlorotNormal),
         ("glorot-uniform", InitRule::GlorotUniform),
         ("torch", InitRule::Torch),
@@ -84,70 +73,71 @@ impl InitRule {
         ("zero", InitRule::Zero),
     ];
 
-    /// The word a recipe uses for it.
+    /// The word a recipe uses for it: a rule of [`InitRule::NAMES`], or the `kind` of one with a number.
     pub fn name(self) -> &'static str {
+        match self.number() {
+            Some((kind, ..)) => kind,
+            None => Self::NAMES.iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name),
+        }
+    }
+
+    /// `kind`, key and value of a rule with a number.
+    pub fn number(self) -> Option<(&'static str, &'static str, f64)> {
         match self {
-            InitRule::HeNormal(_) => "he-normal",
-            InitRule::HeUniform(_) => "he-uniform",
-            InitRule::GlorotNormal => "glorot-normal",
-            InitRule::GlorotUniform => "glorot-uniform",
-            InitRule::VarianceScaling => "variance-scaling",
-            InitRule::Normal { .. } => "normal",
-            InitRule::TruncatedNormal { .. } => "truncated-normal",
-            InitRule::Uniform { .. } => "uniform",
-            InitRule::Constant { .. } => "constant",
-            InitRule::Zero => "zero",
-            InitRule::Torch => "torch",
+            InitRule::Normal { std } => Some(("normal", "std", std)),
+            InitRule::TruncatedNormal { std } => Some(("truncated-normal", "std", std)),
+            InitRule::Uniform { bound } => Some(("uniform", "bound", bound)),
+            InitRule::Constant { value } => Some(("constant", "value", value)),
+            InitRule::HeNormal
+            | InitRule::HeUniform
+            | InitRule::HeNormalFanOut
+            | InitRule::HeUniformFanOut
+            | InitRule::GlorotNormal
+            | InitRule::GlorotUniform
+            | InitRule::VarianceScaling
+            | InitRule::Zero
+            | InitRule::Torch => None,
         }
     }
 
     /// Starting values of a weight.
     pub fn weight(self, fan: Fan) -> Init {
-        let (fan_in, fan_out) = (FanOf::In.of(fan), FanOf::Out.of(fan));
+        let (fan_in, fan_out) = (fan.fan_in.max(1) as f64, fan.fan_out.max(1) as f64);
+        let normal = |variance: f64| Init::Normal { std: variance.sqrt() as f32 };
+        let uniform = |square: f64| Init::Uniform { bound: square.sqrt() as f32 };
         match self {
-            InitRule::HeNormal(which) => Init::Normal { std: (2.0 / which.of(fan)).sqrt() as f32 },
-            InitRule::HeUniform(which) => Init::Uniform { bound: (6.0 / which.of(fan)).sqrt() as f32 },
-            InitRule::GlorotNormal => Init::Normal { std: (2.0 / (fan_in + fan_out)).sqrt() as f32 },
-            InitRule::GlorotUniform => Init::Uniform { bound: (6.0 / (fan_in + fan_out)).sqrt() as f32 },
-            InitRule::Torch => Init::Uniform { bound: (1.0 / fan_in).sqrt() as f32 },
+            InitRule::HeNormal => normal(2.0 / fan_in),
+            InitRule::HeUniform => uniform(6.0 / fan_in),
+            InitRule::HeNormalFanOut => normal(2.0 / fan_out),
+            InitRule::HeUniformFanOut => uniform(6.0 / fan_out),
+            InitRule::GlorotNormal => normal(2.0 / (fan_in + fan_out)),
+            InitRule::GlorotUniform => uniform(6.0 / (fan_in + fan_out)),
+            InitRule::Torch => uniform(1.0 / fan_in),
             InitRule::VarianceScaling => {
                 Init::TruncatedNormal { deviation: ((1.0 / fan_in).sqrt() / Init::TRUNCATION) as f32 }
             }
+            InitRule::Zero => Init::Constant { value: 0.0 },
             InitRule::Normal { std } => Init::Normal { std: std as f32 },
             InitRule::TruncatedNormal { std } => Init::TruncatedNormal { deviation: std as f32 },
             InitRule::Uniform { bound } => Init::Uniform { bound: bound as f32 },
             InitRule::Constant { value } => Init::Constant { value: value as f32 },
-            InitRule::Zero => Init::Constant { value: 0.0 },
         }
     }
 
     /// Starting values of the bias beside a weight with this fan.
     pub fn bias(self, fan: Fan) -> Init {
-        match self {
-            InitRule::Torch => self.weight(fan),
-            _ => Init::Constant { value: 0.0 },
-        }
+        // Only PyTorch draws biases; everybody else starts them at 0.
+        if self == InitRule::Torch { self.weight(fan) } else { Init::Constant { value: 0.0 } }
     }
 }
 
 impl Serialize for InitRule {
-    /// As a recipe has it: a word where that is enough, else a mapping with the word under `kind`.
+    /// As a recipe has it: a word, or a mapping of `kind` and a number.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let number = match *self {
-            InitRule::HeNormal(FanOf::Out) | InitRule::HeUniform(FanOf::Out) => {
-                let mut rule = serializer.serialize_map(Some(2))?;
-                rule.serialize_entry("kind", self.name())?;
-                rule.serialize_entry("fan", "out")?;
-                return rule.end();
-            }
-            InitRule::Normal { std } | InitRule::TruncatedNormal { std } => ("std", std),
-            InitRule::Uniform { bound } => ("bound", bound),
-            InitRule::Constant { value } => ("value", value),
-            _ => return serializer.serialize_str(self.name()),
-        };
+        let Some((kind, key, value)) = self.number() else { return serializer.serialize_str(self.name()) };
         let mut rule = serializer.serialize_map(Some(2))?;
-        rule.serialize_entry("kind", self.name())?;
-        rule.serialize_entry(number.0, &number.1)?;
+        rule.serialize_entry("kind", kind)?;
+        rule.serialize_entry(key, &value)?;
         rule.end()
     }
 }
@@ -159,23 +149,26 @@ pub struct InitRules {
     pub conv: InitRule,
     /// Of linear layers.
     pub linear: InitRule,
+    /// What all biases start at, where not as the rule beside them says.
+    pub bias: Option<f64>,
 }
 
 impl From<InitRule> for InitRules {
     fn from(rule: InitRule) -> Self {
-        InitRules { conv: rule, linear: rule }
+        InitRules { conv: rule, linear: rule, bias: None }
     }
 }
 
 impl Serialize for InitRules {
     /// As a recipe has it: one word where both are the same.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.conv == self.linear {
+        if self.conv == self.linear && self.bias.is_none() {
             return self.conv.serialize(serializer);
         }
-        let mut rules = serializer.serialize_map(Some(2))?;
+        let mut rules = serializer.serialize_map(None)?;
         rules.serialize_entry("conv", &self.conv)?;
         rules.serialize_entry("linear", &self.linear)?;
+        self.bias.iter().try_for_each(|bias| rules.serialize_entry("bias", bias))?;
         rules.end()
     }
 }
@@ -227,14 +220,14 @@ pub struct Defaults {
     pub init: InitRules,
     /// Batch norm.
     pub norm: NormDefaults,
-    /// How much of a label is spread over all classes.
-    pub smoothing: f32,
+    /// Share of the target that is spread evenly over all classes.
+    pub label_smoothing: f32,
 }
 
 impl Default for Defaults {
     /// PyTorch's of both, since that is what most readers will compare with.
     fn default() -> Self {
-        Defaults { init: InitRule::Torch.into(), norm: NormDefaults::default(), smoothing: 0.0 }
+        Defaults { init: InitRule::Torch.into(), norm: NormDefaults::default(), label_smoothing: 0.0 }
     }
 }
 
@@ -259,26 +252,26 @@ mod tests {
         let fan = Fan::conv(DIMS, 1);
         assert_eq!(fan, Fan { fan_in: 144, fan_out: 288 });
         for (rule, expected) in [
-            (InitRule::HeNormal(FanOf::In), 0.117_851_13),
-            (InitRule::HeUniform(FanOf::In), 0.204_124_15),
-            (InitRule::HeNormal(FanOf::Out), 0.083_333_33),
-            (InitRule::HeUniform(FanOf::Out), 0.144_337_57),
-            (InitRule::GlorotNormal, 0.068_041_38),
+            (InitRule::HeNormal, 0.117_851_13),
+            (InitRule::HeUniform, 0.204_124_15),
             (InitRule::GlorotUniform, 0.117_851_13),
-            (InitRule::Normal { std: 0.01 }, 0.01),
-            (InitRule::TruncatedNormal { std: 0.05 }, 0.05),
-            (InitRule::Uniform { bound: 0.3 }, 0.3),
-            (InitRule::Constant { value: -0.5 }, -0.5),
             (InitRule::Torch, 0.083_333_33),
             // 1/12 over 0.8796: std 0.0833 once the tails are gone.
             (InitRule::VarianceScaling, 0.094_737_27),
             (InitRule::Zero, 0.0),
+            (InitRule::HeNormalFanOut, 0.083_333_33),
+            (InitRule::HeUniformFanOut, 0.144_337_57),
+            (InitRule::GlorotNormal, 0.068_041_38),
+            (InitRule::Normal { std: 0.01 }, 0.01),
+            (InitRule::TruncatedNormal { std: 0.05 }, 0.05),
+            (InitRule::Uniform { bound: 0.07 }, 0.07),
+            (InitRule::Constant { value: 0.1 }, 0.1),
         ] {
             assert!((number(rule.weight(fan)) - expected).abs() < 1e-7, "{rule:?}");
         }
         assert!((InitRule::VarianceScaling.weight(fan).std() - 1.0 / 12.0).abs() < 1e-7);
         assert!((InitRule::Torch.weight(fan).std() - 0.048_112_52).abs() < 1e-7);
-        assert!(matches!(InitRule::HeNormal(FanOf::In).weight(fan), Init::Normal { .. }));
+        assert!(matches!(InitRule::HeNormal.weight(fan), Init::Normal { .. }));
         assert!(matches!(InitRule::Torch.weight(fan), Init::Uniform { .. }));
     }
 
@@ -293,6 +286,6 @@ mod tests {
     fn groups_count_in_both_fans() {
         assert_eq!(Fan::conv([32, 4, 3, 3], 4), Fan { fan_in: 36, fan_out: 72 });
         // A shape that cannot be is the checks' business; it must not divide by zero here.
-        assert!(number(InitRule::HeNormal(FanOf::In).weight(Fan::conv([0, 0, 0, 0], 0))).is_finite());
+        assert!(number(InitRule::HeNormal.weight(Fan::conv([0, 0, 0, 0], 0))).is_finite());
     }
 }

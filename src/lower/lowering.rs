@@ -30,7 +30,7 @@ pub fn lower(checked: &Checked, defaults: &Defaults) -> Program {
     }
     let logits = lowering.value(graph.output);
     let Lowering { values, ops, parameters, statistics, .. } = lowering;
-    let loss = Loss::SoftmaxCrossEntropy { smoothing: defaults.smoothing };
+    let loss = Loss::SoftmaxCrossEntropy { smoothing: defaults.label_smoothing };
     Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss }
 }
 
@@ -126,7 +126,10 @@ impl Lowering<'_> {
     }
 
     fn bias(&mut self, node: &Node, beside: Role, outputs: usize, fan: Fan) -> ParameterId {
-        let init = self.rule(beside).bias(fan);
+        let init = match self.defaults.init.bias {
+            Some(value) => Init::Constant { value: value as f32 },
+            None => self.rule(beside).bias(fan),
+        };
         self.parameter(format!("{}.bias", node.name), vec![outputs], Role::Bias, init)
     }
 

@@ -13,9 +13,9 @@ impl Display for Listing<'_> {
         writeln!(f, "  images: {}", program.input())?;
         let smoothing = match program.loss.smoothing() {
             0.0 => String::new(),
-            share => format!(", labels smoothed by {share}"),
+            smoothing => format!(", label_smoothing {smoothing}"),
         };
-        writeln!(f, "  loss: softmax_cross_entropy({}){smoothing}", name(program, program.logits))?;
+        writeln!(f, "  loss: softmax_cross_entropy({}{smoothing})", name(program, program.logits))?;
         writeln!(f, "  parameters: {}", program.parameter_count())?;
         writeln!(f, "\nops")?;
         for op in &program.ops {

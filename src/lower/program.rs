@@ -293,20 +293,21 @@ pub enum OpKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// Cross-entropy of the softmax of the logits with the label. In training the label is spread: its own class is
-    /// 1 − smoothing + smoothing/classes of it, every other smoothing/classes (Szegedy et al. 2016, section 7; PyTorch's
-    /// `CrossEntropyLoss(label_smoothing)`).
+    /// Cross-entropy of the softmax of the logits with the target: 1 − smoothing for the label, and smoothing / classes
+    /// for every class besides, the label too (Szegedy et al. 2016, section 7; PyTorch's `label_smoothing`). Metrics are
+    /// without smoothing, so that all losses that are read can be compared.
     SoftmaxCrossEntropy {
-        /// 0 for none.
+        /// Share of the target that is spread evenly, 0 ≤ smoothing < 1.
         smoothing: f32,
     },
 }
 
 impl Loss {
-    /// What a label is spread by.
+    /// Share of the target that is spread evenly over the classes.
     pub fn smoothing(self) -> f32 {
-        let Loss::SoftmaxCrossEntropy { smoothing } = self;
-        smoothing
+        match self {
+            Loss::SoftmaxCrossEntropy { smoothing } => smoothing,
+        }
     }
 }
 

@@ -8,11 +8,12 @@ pub mod checkpoint;
 mod evaluation;
 pub mod failure;
 pub mod folder;
+pub mod foreign;
 pub mod groups;
 pub mod identity;
-mod init_text;
 pub mod input;
 pub mod interval;
+mod lints;
 pub mod log;
 pub mod manifest;
 #[cfg(test)]

@@ -132,13 +132,26 @@ impl Optimizer {
         Optimizer { kind, learning_rate, weight_decay, decay_form, decay_factor, decay_except, groups, clip_norm: None }
     }
 
+    /// The decay coefficient of parameters with this role that are in no group of their own.
+    pub fn decay(&self, role: Role) -> f32 {
+        if self.decay_except.iter().any(|group| group.contains(role)) { 0.0 } else { self.coefficient() as f32 }
+    }
+
     /// The decay coefficient of a parameter.
-    pub fn decay(&self, name: &str, role: Role) -> f32 {
+    pub fn decay_of(&self, name: &str, role: Role) -> f32 {
         if self.decay_except.iter().any(|group| group.contains(role)) {
             return 0.0;
         }
         let factor: f64 = self.matching(name).map(|group| group.decay_factor).product();
         (self.coefficient() * factor) as f32
+    }
+
+    /// Weight of the old velocity; 0 where there is none.
+    pub fn momentum(&self) -> f64 {
+        match self.kind {
+            OptimizerKind::Sgd(momentum) => momentum.momentum,
+            OptimizerKind::Adam(_) | OptimizerKind::Adamw(_) => 0.0,
+        }
     }
 
     /// What the rate of a parameter is multiplied by.
@@ -232,13 +245,13 @@ mod tests {
     #[test]
     fn decay_leaves_out_what_it_is_told_to() {
         let mut optimizer = Optimizer { weight_decay: 5e-4, ..Optimizer::default() };
-        assert_eq!(optimizer.decay("fc.bias", Role::Bias), 5e-4);
+        assert_eq!(optimizer.decay(Role::Bias), 5e-4);
         optimizer.decay_except = vec![Group::Bias, Group::Norm];
         for role in [Role::Bias, Role::NormScale, Role::NormShift] {
-            assert_eq!(optimizer.decay("x", role), 0.0);
+            assert_eq!(optimizer.decay(role), 0.0);
         }
         for role in [Role::ConvWeight, Role::LinearWeight] {
-            assert_eq!(optimizer.decay("x", role), 5e-4);
+            assert_eq!(optimizer.decay(role), 5e-4);
         }
     }
 
@@ -284,8 +297,8 @@ mod tests {
         assert_eq!(optimizer.rate_factor("stage1.conv.weight"), 0.25);
         assert_eq!(optimizer.rate_factor("stage1.conv.bias"), 0.5);
         assert_eq!(optimizer.rate_factor("fc.bias"), 1.0);
-        assert_eq!(optimizer.decay("stage1.conv.bias", Role::Bias), 0.5);
-        assert_eq!(optimizer.decay("fc.weight", Role::LinearWeight), 0.0);
+        assert_eq!(optimizer.decay_of("stage1.conv.bias", Role::Bias), 0.5);
+        assert_eq!(optimizer.decay_of("fc.weight", Role::LinearWeight), 0.0);
     }
 
     /// Sutskever's form by hand, against the engines' form with the momentum of each step.

@@ -2,7 +2,7 @@
 
 use super::optimizer::{Group, Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind};
 use super::section::{Problem, Section};
-use super::values::{each, not_negative, positive, share, truth, word};
+use super::values::{not_negative, positive, share, truth, word};
 use crate::engine::DecayForm;
 use serde_yaml::{Mapping, Value};
 
@@ -118,7 +118,7 @@ fn decay(section: &mut Section<'_>, default: &Optimizer) -> (DecayForm, f64) {
 }
 
 fn except(section: &mut Section<'_>) -> Option<Vec<Group>> {
-    section.read("decay_except", |value| each(value, |item| word(item, &GROUPS)))
+    section.each("decay_except", |item| word(item, &GROUPS))
 }
 
 fn group(mut section: Section<'_>) -> NamedGroup {

@@ -6,7 +6,7 @@
 
 use super::origin::Written;
 use super::recipe_text;
-use super::section::{Problem, Source, shown};
+use super::section::{Problem, Source};
 use super::yaml::{self, Part};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::syntax::span::SourceMap;
@@ -65,11 +65,11 @@ pub fn load(value: &Value, base: &Path, sources: &mut SourceMap) -> Result<Optio
             let path = base.join(name);
             let text = crate::syntax::load::read(&path).map_err(|reason| {
                 let message = format!("cannot read the profile `{}`: {reason}", path.display());
-                Failure::Name(Problem::new(Code::FileNotRead, message))
+                Failure::Name(Problem { code: Code::FileNotRead, message, help: None })
             })?;
             (path, text)
         }
-        None => return Err(Failure::Name(unknown(name, value))),
+        None => return Err(Failure::Name(unknown(name))),
     };
     let file = sources.add(path, text.clone());
     let root = yaml::parse(&text, file).map_err(|error| Failure::Text(vec![error]))?;
@@ -83,9 +83,10 @@ pub fn load(value: &Value, base: &Path, sources: &mut SourceMap) -> Result<Optio
     Ok(Some(Profile { name: name.to_string(), written: Written { file, text, root } }))
 }
 
-fn unknown(name: &str, value: &Value) -> Problem {
+fn unknown(name: &str) -> Problem {
     let names = || SHIPPED.iter().map(|(name, _)| *name);
-    let problem = Problem::new(Code::RecipeSyntax, format!("there is no profile {}", shown(value)));
+    let message = format!("there is no profile `{name}`");
+    let problem = Problem { code: Code::RecipeSyntax, message, help: None };
     match suggest::nearest(name, names()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => problem.help(format!("the profiles are {}; one of your own is a `.yaml` file", suggest::list(names()))),
@@ -174,7 +175,6 @@ pub fn strip(root: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lower::defaults::{FanOf, InitRule};
     use crate::train::optimizer::{Momentum, MomentumForm, OptimizerKind};
     use crate::train::origin::Origin;
     use crate::train::recipe::{Recipe, Resolve};
@@ -210,7 +210,7 @@ mod tests {
         let text = "profile: keras\nbatch_norm: {decay: 0.9}\ninit: he-normal\n";
         let (recipe, origins) = resolve(text, &["optimizer.decay_factor=1"]);
         assert_eq!((recipe.batch_norm.defaults.decay, recipe.batch_norm.defaults.epsilon), (0.9, 1e-3));
-        assert_eq!(recipe.init, InitRule::HeNormal(FanOf::In).into());
+        assert_eq!(recipe.init, crate::lower::defaults::InitRule::HeNormal.into());
         let sutskever = Momentum { momentum_form: MomentumForm::Sutskever, ..Momentum::default() };
         assert_eq!((recipe.optimizer.decay_factor, recipe.optimizer.kind), (1.0, OptimizerKind::Sgd(sutskever)));
         assert!(matches!(origins[0], Origin::Recipe(_)) && matches!(origins[3], Origin::Recipe(_)), "{origins:?}");
@@ -219,6 +219,14 @@ mod tests {
         // The command line may name another profile, or none.
         assert_eq!(resolve(text, &["profile=torch"]).0.batch_norm.defaults.epsilon, 1e-5);
         assert_eq!(resolve(text, &["profile=none"]).1[2], Origin::BuiltIn);
+    }
+
+    /// The kind of an optimizer is no reason to leave its forms open.
+    #[test]
+    fn a_kind_leaves_the_forms_to_the_profile() {
+        let optimizer = resolve("profile: keras\noptimizer: {kind: sgd, momentum: 0.5}", &[]).0.optimizer;
+        let momentum = Momentum { momentum: 0.5, momentum_form: MomentumForm::Sutskever, nesterov: false };
+        assert_eq!((optimizer.kind, optimizer.decay_factor), (OptimizerKind::Sgd(momentum), 2.0));
     }
 
     #[test]

@@ -5,10 +5,12 @@ use super::optimizer::Optimizer;
 use super::origin::Origins;
 use super::population::PopulationVariance;
 use super::schedule::Schedule;
+use crate::diagnostic::Code;
 use crate::graph::conventions::Conventions;
 use crate::graph::layer::{Rounding, Squares};
 use crate::lower::defaults::{Defaults, InitRules, NormDefaults};
 use crate::lower::program::Divisor;
+use crate::syntax::ast::LintLevel;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Everything about a run that is not the network. Serialised, it is a recipe text that reads back as the same recipe.
@@ -56,7 +58,7 @@ pub struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Self {
-        let Defaults { init, norm, .. } = Defaults::default();
+        let Defaults { init, norm, label_smoothing } = Defaults::default();
         let conventions = Conventions::default();
         Recipe {
             profile: None,
@@ -68,7 +70,7 @@ impl Default for Recipe {
             hold_out: 0,
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),
-            label_smoothing: 0.0,
+            label_smoothing: f64::from(label_smoothing),
             average: None,
             init,
             batch_norm: BatchNorm { defaults: norm, ..BatchNorm::default() },
@@ -83,7 +85,8 @@ impl Default for Recipe {
 impl Recipe {
     /// What lowering fills in under this recipe.
     pub fn defaults(&self) -> Defaults {
-        Defaults { init: self.init, norm: self.batch_norm.defaults, smoothing: self.label_smoothing as f32 }
+        let norm = self.batch_norm.defaults;
+        Defaults { init: self.init, norm, label_smoothing: self.label_smoothing as f32 }
     }
 
     /// What graph building fills in under this recipe.
@@ -113,6 +116,8 @@ pub struct Resolved {
     pub recipe: Recipe,
     /// Where each was said.
     pub origins: Origins,
+    /// What it says of lints.
+    pub lints: Vec<(Code, LintLevel)>,
 }
 
 /// An exponential moving average of the weights.

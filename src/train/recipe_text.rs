@@ -1,7 +1,10 @@
 //! From YAML, and `--set`s over it, to a [`Recipe`].
 
-use super::init_text::init;
+mod init;
+
+use super::foreign;
 use super::interval::Interval;
+use super::lints;
 use super::optimizer_text;
 use super::origin::{Origin, Origins, Written};
 use super::population::PopulationVariance;
@@ -14,13 +17,15 @@ use super::schedule::MomentError;
 use super::schedule_text::schedule;
 use super::section::{Problem, Section, Source};
 use super::set;
-use super::values::{each, number, positive, share, truth, whole, word};
+use super::values::{number, positive, share, truth, whole, word};
 use super::yaml;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::layer::{Rounding, Squares};
 use crate::lower::defaults::NormDefaults;
 use crate::lower::program::{Divisor, VarianceEstimate};
+use crate::syntax::ast::LintLevel;
 use crate::syntax::span::SourceMap;
+use init::init;
 use serde_yaml::Value;
 use std::path::Path;
 
@@ -90,7 +95,7 @@ impl Recipe {
             file = Some((id, text));
         }
         let sets = set::apply(sets, &mut root, sources)?;
-        origins.sets = sets.iter().map(|set| (set.path.clone(), sources.text(set.key.file).to_string())).collect();
+        origins.sets = sets.iter().map(|set| (set.clone(), sources.text(set.key.file).to_string())).collect();
         if let Some(named) = root.get("profile").cloned() {
             // A file is named as seen from where the name stands.
             let base = if matches!(origins.of(&["profile"]), Origin::Recipe(_)) { folder } else { Path::new("") };
@@ -103,9 +108,9 @@ impl Recipe {
             }
         }
         let source = Source::new(file, sets, root);
-        let recipe = interpret(&source);
+        let (recipe, lints) = interpret(&source);
         let errors = source.into_errors();
-        if errors.is_empty() { Ok(Resolved { recipe, origins }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Resolved { recipe, origins, lints }) } else { Err(errors) }
     }
 }
 
@@ -114,7 +119,7 @@ fn not_read(path: &Path, error: &std::io::Error) -> Diagnostic {
 }
 
 /// Reads all keys; mistakes go to the source, and a default stands in for each.
-fn interpret(source: &Source) -> Recipe {
+fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
     let default = Recipe::default();
     let mut root = source.root();
     // What the name leads to was put in before.
@@ -146,8 +151,9 @@ fn interpret(source: &Source) -> Recipe {
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
         checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };
+    let lints = lints::read(&mut root);
     root.finish();
-    recipe
+    (recipe, lints)
 }
 
 /// Holds a profile to the rules of a recipe, and to the keys that a profile has.
@@ -241,8 +247,8 @@ fn normalize(root: &mut Section<'_>) -> Option<Normalize> {
             section.missing(key, "numbers of one's own are a mean and a deviation", help);
         }
     }
-    let mean = section.read("mean", |value| each(value, number)).unwrap_or_default();
-    let std = section.read("std", |value| each(value, positive)).unwrap_or_default();
+    let mean = section.each("mean", number).unwrap_or_default();
+    let std = section.each("std", positive).unwrap_or_default();
     if !mean.is_empty() && !std.is_empty() && mean.len() != std.len() {
         let message = format!("{} deviations for {} means", std.len(), mean.len());
         section.report("std", Problem::senseless(message).help(help));
@@ -296,7 +302,7 @@ fn norm_defaults(section: &mut Section<'_>, default: NormDefaults) -> NormDefaul
             }
             _ => "write `decay`, the weight of the old running value".into(),
         };
-        section.report("momentum", Problem::new(Code::RecipeSyntax, message).help(help));
+        section.report("momentum", Problem { code: Code::RecipeSyntax, message: message.into(), help: Some(help) });
     }
     norm
 }
@@ -332,7 +338,11 @@ fn interval(value: &Value) -> Result<Interval, Problem> {
         _ => return Err(Problem::expected("how often, such as `10 minutes`", value)),
     };
     written.parse().map_err(|error: MomentError| {
-        Problem::senseless(format!("`{written}`: {error}")).help("write such as `500 steps`, `1 epoch` or `10 minutes`")
+        let problem = Problem::senseless(format!("`{written}`: {error}"));
+        match foreign::moment(&written).filter(|meant| meant.parse::<Interval>().is_ok()) {
+            Some(meant) => problem.help(format!("write `{meant}`")),
+            None => problem.help("write such as `500 steps`, `1 epoch` or `10 minutes`"),
+        }
     })
 }
 

@@ -1,8 +1,9 @@
 //! The `schedule` of a recipe.
 
+use super::foreign;
 use super::schedule::{Anneal, Curve, Moment, MomentError, Schedule, Warmup, WarmupForm};
 use super::section::{Problem, Section};
-use super::values::{each, not_negative, positive, share, word};
+use super::values::{not_negative, number, positive, share, word};
 use serde_yaml::Value;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -73,7 +74,7 @@ pub(super) fn schedule(root: &mut Section<'_>, base: f64) -> Option<Schedule> {
                 let why = "a multistep schedule changes the rate at moments";
                 section.missing("at", why, "write such as `[50 %, 75 %]`");
             }
-            let at = section.read("at", |value| each(value, moment));
+            let at = section.each("at", moment);
             factor(&mut section).zip(at).map(|(factor, at)| Curve::Multistep { at, factor })
         }
         Some(Kind::Cosine) => Some(Curve::Cosine { minimum: minimum(&mut section, base) }),
@@ -163,9 +164,14 @@ fn moment(value: &Value) -> Result<Moment, Problem> {
         let problem = Problem::senseless(format!("`{written}`: {error}"));
         match error {
             MomentError::NoUnit => {
-                problem.help(format!("write `{written} steps`, `{written} epochs` or `{written} %`"))
+                let percent =
+                    if number(value).is_ok_and(|number| number <= 100.0) { ", or as `%` of the run" } else { "" };
+                problem.help(format!("write `{written} steps` or `{written} epochs`{percent}"))
             }
-            MomentError::Unit(_) => problem.help("the units are `steps`, `epochs` and `%`"),
+            MomentError::Unit(_) => match foreign::moment(&written).filter(|meant| meant.parse::<Moment>().is_ok()) {
+                Some(meant) => problem.help(format!("write `{meant}`")),
+                None => problem.help("the units are `steps`, `epochs` and `%`"),
+            },
             _ => problem,
         }
     })?;

@@ -3,8 +3,9 @@
 //! A [`Source`] is the YAML of a recipe with the `--set`s applied; it knows where each value came from. A [`Section`]
 //! is one mapping in it: what was never asked for when it is finished is an unknown key.
 
+use super::foreign;
 use super::yaml::{Part, find};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::syntax::span::{FileId, Span};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
@@ -18,30 +19,21 @@ pub struct Problem {
     pub message: String,
     /// What to write.
     pub help: Option<String>,
-    /// Which item of a list it is about, from 0.
-    pub item: Option<usize>,
 }
 
 impl Problem {
     /// A value of the wrong type: `expected` is such as "a number".
     pub fn expected(expected: &str, found: &Value) -> Self {
-        Problem::new(Code::RecipeSyntax, format!("expected {expected}, found {}", shown(found)))
+        Problem {
+            code: Code::RecipeSyntax,
+            message: format!("expected {expected}, found {}", shown(found)),
+            help: None,
+        }
     }
 
     /// A value of the right type that makes no sense.
     pub fn senseless(message: impl Into<String>) -> Self {
-        Problem::new(Code::RecipeValue, message)
-    }
-
-    /// Any other.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Problem { code, message: message.into(), help: None, item: None }
-    }
-
-    /// In this item of a list.
-    #[must_use]
-    pub fn of_item(self, item: usize) -> Self {
-        Problem { item: Some(item), ..self }
+        Problem { code: Code::RecipeValue, message: message.into(), help: None }
     }
 
     /// With a way out.
@@ -112,6 +104,18 @@ impl Source {
 
     /// Reports a mistake at the key or value of `path`; in a `--set` it is a [`Code::RecipeSet`], since the YAML is not to blame.
     pub fn report(&self, path: &[&str], part: Part, code: Code, message: String, label: &str, help: Option<String>) {
+        self.errors.borrow_mut().push(self.diagnose(path, part, code, message, label, help));
+    }
+
+    fn diagnose(
+        &self,
+        path: &[&str],
+        part: Part,
+        code: Code,
+        message: String,
+        label: &str,
+        help: Option<String>,
+    ) -> Diagnostic {
         let set = self
             .sets
             .iter()
@@ -134,7 +138,7 @@ impl Source {
         if let Some(help) = help {
             diagnostic = diagnostic.help(help);
         }
-        self.errors.borrow_mut().push(diagnostic);
+        diagnostic
     }
 
     fn section<'a>(&'a self, path: Vec<String>, value: Option<&'a Value>) -> Section<'a> {
@@ -156,68 +160,6 @@ impl Source {
 fn borrowed(path: &[String]) -> Vec<&str> {
     path.iter().map(String::as_str).collect()
 }
-
-/// Words of other tools, and what a recipe calls the same thing.
-const FOREIGN: &[(&str, &str)] = &[
-    ("lr", "learning_rate"),
-    ("base_lr", "learning_rate"),
-    ("rate", "learning_rate"),
-    ("wd", "weight_decay"),
-    ("decay", "weight_decay"),
-    ("l2", "weight_decay"),
-    ("batch_size", "batch"),
-    ("dataset", "data"),
-    ("num_epochs", "epochs"),
-    ("max_epochs", "epochs"),
-    ("max_iter", "steps"),
-    ("iterations", "steps"),
-    ("lr_policy", "schedule"),
-    ("lr_schedule", "schedule"),
-    ("scheduler", "schedule"),
-    ("milestones", "at"),
-    ("stepvalue", "at"),
-    ("stepsize", "every"),
-    ("step_size", "every"),
-    ("gamma", "factor"),
-    ("eps", "epsilon"),
-    ("type", "kind"),
-    ("validation", "hold_out"),
-    ("val_split", "hold_out"),
-    ("augmentation", "augment"),
-    ("normalization", "normalize"),
-    ("initializer", "init"),
-    ("bn", "batch_norm"),
-    ("padding", "pad"),
-    ("mirror", "flip"),
-    ("random_seed", "seed"),
-    ("betas", "beta1"),
-    ("clip", "clip_norm"),
-    ("clipnorm", "clip_norm"),
-    ("global_clipnorm", "clip_norm"),
-    ("max_norm", "clip_norm"),
-    ("clip_gradients", "clip_norm"),
-    ("gradient_clip_val", "clip_norm"),
-    ("param_groups", "groups"),
-    ("params", "match"),
-    ("pattern", "match"),
-    ("lr_mult", "rate_factor"),
-    ("decay_mult", "decay_factor"),
-    ("ema", "average"),
-    ("swa", "average"),
-    ("smoothing", "label_smoothing"),
-    ("eta_min", "minimum"),
-    ("min_lr", "minimum"),
-    ("pct_start", "peak"),
-    ("div_factor", "start_factor"),
-    ("final_div_factor", "end_factor"),
-    ("anneal_strategy", "anneal"),
-    ("warmup_steps", "warmup"),
-    ("warmup_epochs", "warmup"),
-    ("start_factor", "from"),
-    ("total_iters", "length"),
-    ("stddev", "std"),
-    ("mode", "fan"),
-];
 
 /// One mapping of a recipe.
 pub struct Section<'a> {
@@ -246,6 +188,31 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// A list, or a single value as a list of one, item by item. Each mistake is told at its item; `None` when there is
+    /// one, or no such key.
+    pub fn each<T>(&mut self, key: &'static str, parse: impl Fn(&Value) -> Result<T, Problem>) -> Option<Vec<T>> {
+        let items = match self.value(key)? {
+            Value::Sequence(items) => items,
+            Value::Null => return Some(Vec::new()),
+            single => std::slice::from_ref(single),
+        };
+        let list = matches!(self.value(key), Some(Value::Sequence(_)));
+        let mut values = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match parse(item) {
+                Ok(value) => values.push(value),
+                Err(problem) if list => {
+                    let mut path = self.inside(key);
+                    let message = format!("`{}`: {}", path.join("."), problem.message);
+                    path.push(index.to_string());
+                    self.source.report(&borrowed(&path), Part::Value, problem.code, message, "", problem.help);
+                }
+                Err(problem) => self.report(key, problem),
+            }
+        }
+        (values.len() == items.len()).then_some(values)
     }
 
     /// A mapping inside this one, empty when absent.
@@ -278,9 +245,8 @@ impl<'a> Section<'a> {
 
     /// Reports a mistake in the value of a key.
     pub fn report(&self, key: &str, problem: Problem) {
-        let mut path = self.inside(key);
+        let path = self.inside(key);
         let message = format!("`{}`: {}", path.join("."), problem.message);
-        path.extend(problem.item.map(|item| item.to_string()));
         self.source.report(&borrowed(&path), Part::Value, problem.code, message, "", problem.help);
     }
 
@@ -304,6 +270,12 @@ impl<'a> Section<'a> {
         self.source.report(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "needs it", help);
     }
 
+    /// Whether a dotted place is one of this section's keys.
+    fn is_here(&self, place: &str) -> bool {
+        let (section, key) = place.rsplit_once('.').unwrap_or(("", place));
+        section == self.path.join(".") && self.asked.contains(&key)
+    }
+
     /// Reports every key that nothing asked for, with the one that was probably meant.
     pub fn finish(self) {
         for key in self.map.into_iter().flat_map(Mapping::keys) {
@@ -315,18 +287,25 @@ impl<'a> Section<'a> {
             if self.asked.contains(&name) || self.refused.contains(&name) {
                 continue;
             }
-            let foreign = FOREIGN.iter().find(|(word, ours)| *word == name && self.asked.contains(ours));
-            let meant = foreign.map(|(_, ours)| *ours);
-            let meant = meant.or_else(|| suggest::nearest(name, self.asked.iter().copied()));
-            let help = match meant {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("the keys here are {}", suggest::list(self.asked.iter().copied())),
+            let meant = suggest::nearest(name, self.asked.iter().copied());
+            let help = match (foreign::key(&self.path.join("."), name), meant) {
+                (Some(place), _) if self.is_here(place) => {
+                    format!("did you mean `{}`?", place.rsplit('.').next().unwrap_or(place))
+                }
+                (Some(place), _) => format!("a recipe has this as `{place}`"),
+                (None, Some(meant)) => format!("did you mean `{meant}`?"),
+                (None, None) => format!("the keys here are {}", suggest::list(self.asked.iter().copied())),
             };
             let path = self.inside(name);
             let place =
                 if self.path.is_empty() { "a recipe".to_string() } else { format!("`{}`", self.path.join(".")) };
             let message = format!("{place} has no key `{name}`");
-            self.source.report(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            let source = self.source;
+            let told =
+                source.diagnose(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            let written = told.span().filter(|span| source.file.as_ref().is_some_and(|(file, _)| *file == span.file));
+            let fix = meant.zip(written).map(|(meant, span)| Fix::replace(format!("write `{meant}`"), span, meant));
+            source.errors.borrow_mut().push(told.fix(fix.map(Fix::unsafely)));
         }
     }
 }

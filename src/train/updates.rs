@@ -22,7 +22,7 @@ impl Updates {
     /// Those of a run.
     pub fn new(recipe: &Recipe, program: &Program, clock: Clock) -> Self {
         let optimizer = recipe.optimizer.clone();
-        let decay = program.parameters.iter().map(|p| optimizer.decay(&p.name, p.role)).collect();
+        let decay = program.parameters.iter().map(|p| optimizer.decay_of(&p.name, p.role)).collect();
         let rates = match optimizer.groups.as_slice() {
             [] => Vec::new(),
             _ => program.parameters.iter().map(|p| optimizer.rate_factor(&p.name)).collect(),

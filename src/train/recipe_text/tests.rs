@@ -1,7 +1,7 @@
 use super::*;
 use crate::diagnostic::render;
 use crate::engine::DecayForm;
-use crate::lower::defaults::{FanOf, InitRule, InitRules};
+use crate::lower::defaults::{InitRule, InitRules};
 use crate::train::optimizer::{Group, Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind};
 use crate::train::schedule::{Anneal, Curve, Moment, Schedule, Warmup, WarmupForm};
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ optimizer:
 schedule: {kind: multistep, at: [32_000 steps, 40 epochs, 75 %], factor: 0.5, warmup: {length: 400 steps, from: 0.2, form: constant}}
 label_smoothing: 0.1
 average: {decay: 0.999}
-init: {conv: {kind: he-normal, fan: out}, linear: {kind: truncated-normal, std: 0.05}}
+init: {conv: he-normal-fan-out, linear: {kind: truncated-normal, std: 0.05}, bias: 0.1}
 batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, statistics: population, population_variance: pooled, population_images: 10_000}
 pooling: {rounding: ceil, divisor: image}
 lrn: {squares: sum}
@@ -83,7 +83,11 @@ checkpoint: {every: 10 minutes, keep: 5}
         },
         label_smoothing: 0.1,
         average: Some(Average { decay: 0.999 }),
-        init: InitRules { conv: InitRule::HeNormal(FanOf::Out), linear: InitRule::TruncatedNormal { std: 0.05 } },
+        init: InitRules {
+            conv: InitRule::HeNormalFanOut,
+            linear: InitRule::TruncatedNormal { std: 0.05 },
+            bias: Some(0.1),
+        },
         batch_norm: BatchNorm {
             defaults: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
             statistics: Statistics::Population,
@@ -97,7 +101,7 @@ checkpoint: {every: 10 minutes, keep: 5}
     };
     let recipe = read(text, &[]).0.unwrap();
     assert_eq!(recipe, expected);
-    assert_eq!(recipe.defaults().init.conv, InitRule::HeNormal(FanOf::Out));
+    assert_eq!(recipe.defaults().init.conv, InitRule::HeNormalFanOut);
     assert_eq!(recipe.conventions().rounding, Rounding::Ceil);
     // What is written into a run's folder is the same recipe.
     assert_eq!(read(&recipe.to_yaml(), &[]).0.unwrap(), recipe);
@@ -126,7 +130,7 @@ fn the_written_defaults_read_back() {
         "profile: keras\noptimizer: {decay_form: doubled}",
         "init: glorot-normal",
         "init: {kind: constant, value: -0.5}",
-        "init: {kind: he-uniform, fan: out}",
+        "init: he-uniform-fan-out",
         "profile: torch\ninit: {conv: {kind: uniform, bound: 0.1}}",
         "profile: caffe\ninit: {kind: normal, std: 0.01}",
         "average: {decay: 0}",
@@ -315,7 +319,7 @@ fn he2015_is_the_papers() {
     assert_eq!((recipe.optimizer.learning_rate, recipe.optimizer.weight_decay), (0.1, 1e-4));
     assert_eq!(recipe.optimizer.kind, OptimizerKind::Sgd(Momentum::default()));
     assert_eq!((recipe.augment.pad, recipe.augment.flip), (4, true));
-    assert_eq!((recipe.init, &recipe.normalize), (InitRule::HeNormal(FanOf::In).into(), &Normalize::PerPixelMean));
+    assert_eq!((recipe.init, &recipe.normalize), (InitRule::HeNormal.into(), &Normalize::PerPixelMean));
     let at = vec![Moment::Steps(32_000), Moment::Steps(48_000)];
     assert_eq!(recipe.schedule, Curve::Multistep { at, factor: 0.1 }.into());
     // A short run is the beginning of the long one.

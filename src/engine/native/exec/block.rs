@@ -128,11 +128,11 @@ impl Work<'_> {
                 *loss = match gradient {
                     Some(gradient) => {
                         let [logits, gradient] = self.slots(memory, [logits, gradient])?;
-                        loss::softmax_cross_entropy(isa, logits, labels, scale, smoothing, gradient)
+                        loss::softmax_cross_entropy(isa, logits, labels, smoothing, scale, gradient)
                     }
                     None => {
                         let [logits] = self.slots(memory, [logits])?;
-                        loss::softmax_cross_entropy(isa, logits, labels, scale, smoothing, &mut [])
+                        loss::softmax_cross_entropy(isa, logits, labels, smoothing, scale, &mut [])
                     }
                 };
             }
