@@ -28,6 +28,9 @@ const KEYS: &[(&[&str], &[&str])] = &[
     (&["ema", "swa", "moving_average_decay"], &["average"]),
     (&["smoothing", "smooth_labels"], &["label_smoothing"]),
     (&["eta_min", "min_lr", "end_lr", "end_learning_rate"], &["schedule.minimum"]),
+    (&["div_factor"], &["schedule.start_factor"]),
+    (&["final_div_factor"], &["schedule.end_factor"]),
+    (&["pct_start"], &["schedule.peak"]),
     (&["warmup_steps", "warmup_epochs", "num_warmup_steps", "warmup_iters"], &["schedule.warmup"]),
     (&["epsilon"], &["batch_norm.epsilon"]),
     (&["moving_average_fraction", "rho"], &["batch_norm.decay"]),
@@ -59,7 +62,7 @@ const VALUES: &[(&[&str], &str)] = &[
     (&["kaiming", "kaiming-normal", "msra", "he", "henormal"], "he-normal"),
     (&["kaiming-uniform", "heuniform"], "he-uniform"),
     (&["xavier", "xavier-uniform", "glorot", "glorotuniform"], "glorot-uniform"),
-    (&["lecun-normal", "truncated-normal", "variancescaling"], "variance-scaling"),
+    (&["lecun-normal", "variancescaling"], "variance-scaling"),
     (&["pytorch", "default"], "torch"),
     (&["zeros", "constant-0"], "zero"),
     (&["momentumsgd", "momentum", "momentumoptimizer", "gradient-descent"], "sgd"),
@@ -136,6 +139,9 @@ mod tests {
         match section {
             "" => format!("{key}: 1\n"),
             "schedule" if key == "every" => format!("schedule: {{kind: step, {key}: 1 epoch, factor: 0.1}}\n"),
+            "schedule" if matches!(key, "start_factor" | "end_factor" | "peak") => {
+                format!("schedule: {{kind: one-cycle, {key}: 1}}\n")
+            }
             "schedule" if key == "minimum" => "schedule: {kind: cosine, minimum: 0}\n".to_string(),
             "schedule" => format!("schedule: {{kind: multistep, at: [1 epoch], factor: 0.1, {key}: 1}}\n"),
             section => format!("{section}: {{{key}: 1}}\n"),
