@@ -108,7 +108,7 @@ fn adam_with_averages_goes_on_to_the_same_bytes() {
         ["--set", "schedule={kind: cosine, warmup: 1 epoch}"],
         ["--set", "average={decay: 0.9}"],
         ["--set", "label_smoothing=0.1"],
-        ["--limit", "300"],
+        ["--limit", "150"],
     ]
     .concat();
     for engine in ["native", "tensor"] {
