@@ -242,7 +242,7 @@ pub fn matters(view: &View, key: &[&str]) -> bool {
         ["pooling", "rounding"] => view.count("max_pool") + view.count("avg_pool") > 0,
         ["pooling", "divisor"] => view.count("avg_pool") > 0,
         ["lrn", ..] => view.count("lrn") > 0,
-        ["optimizer", "momentum_form" | "nesterov"] => optimizer.momentum > 0.0,
+        ["optimizer", "momentum_form" | "nesterov"] => optimizer.momentum() > 0.0,
         ["optimizer", "decay_form" | "decay_factor" | "decay_except"] => optimizer.weight_decay > 0.0,
         ["augment", "pad_value"] => view.recipe.augment.pad > 0,
         _ => true,

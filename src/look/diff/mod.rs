@@ -217,7 +217,7 @@ impl Changes<'_> {
         let mut paths: Vec<&Vec<String>> = new.iter().map(|(path, _)| path).collect();
         paths.extend(old.iter().map(|(path, _)| path).filter(|path| !new.iter().any(|(other, _)| other == *path)));
         // Both forms of momentum make the same steps while the rate stays.
-        let steady = a.recipe.schedule == Schedule::Constant && b.recipe.schedule == Schedule::Constant;
+        let steady = a.recipe.schedule == Schedule::default() && b.recipe.schedule == Schedule::default();
         for path in paths {
             let key: Vec<&str> = path.iter().map(String::as_str).collect();
             let idle = key == ["optimizer", "momentum_form"] && steady;
