@@ -7,20 +7,30 @@
 pub mod bias_before_norm;
 pub mod class_count;
 pub mod context;
+pub mod doubled_activation;
+pub mod dropout_before_norm;
 pub mod expectations;
 pub mod fixed_padding;
 pub mod input_against_data;
+pub mod layer_on_logits;
 pub mod levels;
+pub mod linear_in_a_row;
+pub mod lopsided_same;
+pub mod misaligned_paths;
+pub mod missing_activation;
 pub mod no_schedule;
+pub mod pool_rounding;
 pub mod registry;
 pub mod repeated_activation;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trainable;
 pub mod unfulfilled_allow;
+pub mod unread_pixels;
 pub mod unused_block;
 pub mod unused_parameter;
 pub mod unused_value;
+pub mod window_in_padding;
 
 pub use context::{Context, Training};
 pub use registry::{Check, Run};

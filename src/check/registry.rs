@@ -47,6 +47,16 @@ pub const CHECKS: &[Check] = &[
     unused_parameter::CHECK,
     unfulfilled_allow::CHECK,
     repeated_activation::CHECK,
+    misaligned_paths::CHECK,
+    lopsided_same::CHECK,
+    pool_rounding::CHECK,
+    missing_activation::CHECK,
+    doubled_activation::CHECK,
+    linear_in_a_row::CHECK,
+    layer_on_logits::CHECK,
+    dropout_before_norm::CHECK,
+    unread_pixels::CHECK,
+    window_in_padding::CHECK,
     no_schedule::CHECK,
 ];
 

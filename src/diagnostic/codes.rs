@@ -104,6 +104,16 @@ codes! {
     UnfulfilledAllow = "N003" Warning "an `allow` has nothing to allow";
 
     RepeatedActivation = "N010" Warning "an activation stands right behind another";
+    MisalignedPaths = "N011" Warning "paths that meet look at different pixels";
+    LopsidedSame = "N012" Warning "`pad same` on an even window moves the map by half a pixel";
+    PoolRounding = "N013" Warning "the size that a pool gives hangs on a rounding that the spec does not name";
+    MissingActivation = "N014" Warning "a convolution reads a residual sum with no activation between";
+    DoubledActivation = "N015" Warning "an activation stands before a residual sum and another behind it";
+    LinearInARow = "N016" Warning "two linear layers have nothing nonlinear between them";
+    LayerOnLogits = "N017" Warning "a layer stands between the last `linear` and the loss";
+    DropoutBeforeNorm = "N018" Warning "batch norm comes behind dropout";
+    UnreadPixels = "N019" Warning "windows step over pixels that none of them reads";
+    WindowInPadding = "N020" Warning "windows lie wholly in the padding";
 
     NoSchedule = "N030" Warning "the learning rate never changes";
 }
