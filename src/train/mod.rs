@@ -7,6 +7,7 @@
 pub mod checkpoint;
 mod evaluation;
 pub mod failure;
+pub mod feed;
 pub mod folder;
 pub mod identity;
 pub mod input;
