@@ -39,26 +39,26 @@ const LIBRARY: &str = include_str!("../specs/lib/resnet.net");
 
 /// What stands between a convolution and a linear layer, so that gradients have to come through.
 const OPERATIONS: [(&str, &str); 20] = [
-    ("conv", "conv 5 3x3"),
-    ("conv, padded, bias", "conv 5 3x3 pad 1 bias"),
-    ("conv, stride 2", "conv 5 3x3 stride 2 pad 1"),
-    ("conv, dilated", "conv 5 3x3 pad 2 dilation 2"),
-    ("conv, groups", "conv 6 3x3 pad 1 groups 2"),
-    ("conv 1x1", "conv 5 1x1"),
-    ("bn", "bn"),
-    ("relu", "relu"),
-    ("tanh", "tanh"),
-    ("sigmoid", "sigmoid"),
-    ("max_pool", "max_pool 2x2"),
-    ("max_pool, over each other", "max_pool 3x3 stride 2 pad 1"),
-    ("avg_pool", "avg_pool 2x2"),
-    ("avg_pool, padded", "avg_pool 3x3 stride 2 pad 1"),
+    ("conv", "conv 5 3x3; flatten"),
+    ("conv, padded, bias", "conv 5 3x3 pad 1 bias; flatten"),
+    ("conv, stride 2", "conv 5 3x3 stride 2 pad 1; flatten"),
+    ("conv, dilated", "conv 5 3x3 pad 2 dilation 2; flatten"),
+    ("conv, groups", "conv 6 3x3 pad 1 groups 2; flatten"),
+    ("conv 1x1", "conv 5 1x1; flatten"),
+    ("bn", "bn; flatten"),
+    ("relu", "relu; flatten"),
+    ("tanh", "tanh; flatten"),
+    ("sigmoid", "sigmoid; flatten"),
+    ("max_pool", "max_pool 2x2; flatten"),
+    ("max_pool, over each other", "max_pool 3x3 stride 2 pad 1; flatten"),
+    ("avg_pool", "avg_pool 2x2; flatten"),
+    ("avg_pool, padded", "avg_pool 3x3 stride 2 pad 1; flatten"),
     ("global_avg_pool", "global_avg_pool"),
-    ("lrn", "lrn 3 alpha 0.1 beta 0.75 k 1"),
-    ("dropout", "dropout 0.3"),
-    ("subsample, pad_channels", "subsample 2; pad_channels 7"),
-    ("add", "residual { conv 4 3x3 pad 1 }"),
-    ("concat", "a = relu\n  b = tanh\n  concat(a, b)"),
+    ("lrn", "lrn 3 alpha 0.1 beta 0.75 k 1; flatten"),
+    ("dropout", "dropout 0.3; flatten"),
+    ("subsample, pad_channels", "subsample 2; pad_channels 7; flatten"),
+    ("add", "residual { conv 4 3x3 pad 1 }; flatten"),
+    ("concat", "a = relu\n  b = tanh\n  concat(a, b)\n  flatten"),
 ];
 
 /// Largest difference, of the largest number it could be found in.
@@ -148,7 +148,7 @@ type Make<'a, D> = dyn Fn(Program) -> Result<TensorEngine<D>, EngineError> + 'a;
 fn all<D: TensorDevice>(device: &str, arguments: &Arguments, make: &Make<'_, D>) -> Result<bool, Failure> {
     let mut checks = Vec::new();
     for (name, body) in OPERATIONS {
-        let text = format!("net op {{\n  input 3x8x8\n  conv 4 3x3 pad 1\n  {body}\n  flatten\n  linear 10\n}}\n");
+        let text = format!("net op {{\n  input 3x8x8\n  conv 4 3x3 pad 1\n  {body}\n  linear 10\n}}\n");
         checks.push(compare(name, compile(name, &text)?, 6, OPERATION_TOLERANCE, make)?);
         show(arguments, checks.last());
     }

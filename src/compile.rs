@@ -1,6 +1,7 @@
 //! The stages one after another, from text to [`Program`], keeping what each made.
 
-use crate::check::{self, Checked, Target, unused_names};
+use crate::check::levels::{self, Levels, Seen, Setting};
+use crate::check::{self, Checked, Context, Target, Training};
 use crate::diagnostic::{Diagnostic, has_errors, tidy};
 use crate::graph::conventions::Conventions;
 use crate::graph::expand::expand;
@@ -12,6 +13,7 @@ use crate::lower::lower;
 use crate::lower::program::Program;
 use crate::syntax::load::{self, Spec};
 use crate::syntax::span::SourceMap;
+use crate::train::recipe::Resolved;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -22,12 +24,29 @@ pub struct Options {
     pub net_parameters: Vec<String>,
     /// The data set, if one is known.
     pub target: Option<Target>,
+    /// How it is trained, with who said so; the recipe's lints look at it when somebody wrote it.
+    pub recipe: Option<Resolved>,
+    /// What lints are worth where the texts do not say.
+    pub levels: Levels,
     /// What lowering fills in.
     pub defaults: Defaults,
     /// What graph building fills in.
     pub conventions: Conventions,
     /// Leaves every `expect` unproved: for looking at what a spec is under conventions that it was not written for.
     pub no_expectations: bool,
+}
+
+impl Options {
+    /// What a recipe says, and the data set that it names.
+    pub fn under(resolved: &Resolved, target: Option<Target>) -> Self {
+        Options {
+            target,
+            defaults: resolved.recipe.defaults(),
+            conventions: resolved.recipe.conventions(),
+            recipe: Some(resolved.clone()),
+            ..Self::default()
+        }
+    }
 }
 
 /// What the stages made, as far as they came.
@@ -80,8 +99,29 @@ impl Compilation {
 
     /// Runs every stage after parsing, as far as there are no errors.
     pub fn analyse(&mut self, options: &Options) {
+        let settings = self.spec.as_ref().map(|spec| levels::settings(spec, &mut self.diagnostics)).unwrap_or_default();
         self.stages(options);
+        self.judge(options, settings);
         tidy(&mut self.diagnostics);
+    }
+
+    /// The recipe's lints come last, since they may look at everything; then every lint gets its level.
+    fn judge(&mut self, options: &Options, mut settings: Vec<Setting>) {
+        let Some(spec) = &self.spec else { return };
+        let (sources, diagnostics) = (&self.sources, &mut self.diagnostics);
+        let written = options.recipe.as_ref().filter(|resolved| resolved.origins.recipe.is_some());
+        let seen = Seen { graph: self.graph.as_ref(), recipe: written.is_some() && self.shaped.is_some() };
+        settings.extend(options.recipe.iter().flat_map(levels::of_recipe));
+        if let (Some(resolved), Some(shaped)) = (written, &self.shaped) {
+            let context = Context { spec, shaped, target: options.target.as_ref(), sources };
+            let Resolved { recipe, origins, .. } = resolved;
+            check::recipe(&Training { recipe, origins, program: self.program.as_ref(), context }, diagnostics);
+        }
+        levels::apply(spec, &settings, &options.levels, seen, sources, diagnostics);
+        // What was denied gates as an error does.
+        if has_errors(diagnostics) {
+            self.program = None;
+        }
     }
 
     fn stages(&mut self, options: &Options) -> Option<()> {
@@ -93,13 +133,14 @@ impl Compilation {
             graph.expected.clear();
         }
         // Only now: a name that nothing reads is often a misspelt one, which was told.
-        unused_names::check(spec, &definitions, diagnostics);
+        check::tree(spec, &definitions, sources, diagnostics);
         self.graph = Some(graph.clone());
         let shaped = infer(graph, sources, diagnostics);
         if shaped.is_complete() {
             self.shaped = Some(shaped.clone());
         }
-        let checked = check::check(shaped, options.target.as_ref(), sources, diagnostics)?;
+        let context = Context { spec, shaped: &shaped, target: options.target.as_ref(), sources };
+        let checked = check::check(&context, diagnostics)?;
         // Names that nothing defines gate lowering too, even in a block that is never called.
         if !has_errors(diagnostics) {
             self.program = Some(lower(&checked, &options.defaults));

@@ -14,6 +14,7 @@ pub mod data;
 pub mod diagnostic;
 pub mod engine;
 pub mod graph;
+pub mod look;
 pub mod lower;
 pub mod random;
 pub mod syntax;

@@ -72,7 +72,7 @@ net odd(n: int = 2, wide: bool = true) {
   b = conv 6 5x5 pad same dilation 2 groups 3; sigmoid
   halved = subsample 2x1
   c = concat(halved, early)
-  deep = repeat n { max_pool 3x3 stride 1 pad 1; relu }
+  deep = repeat n { max_pool 3x3 stride 1 pad 1; bn }
   sum = add(c, deep)
   x = twig(12)
   lrn 5 alpha (-0.5) beta 1.25 k 100000000000000000.0

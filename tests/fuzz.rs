@@ -8,8 +8,8 @@
 
 use netc::check::Target;
 use netc::compile::{Options, compile_text};
+use netc::data::Kind;
 use netc::diagnostic::{has_errors, render};
-use netc::graph::dims::Shape;
 use netc::graph::summary::summarize;
 use netc::lower::print::Listing;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 
 /// The whole way of a text; the path makes `use "lib/resnet.net"` work.
 fn whole_way(text: &str) {
-    let target = Target { name: "cifar10".into(), image: Some(Shape::map(3, 32, 32)), classes: 10 };
+    let target = Target::of(Kind::Cifar10);
     for target in [None, Some(target)] {
         let options = Options { target, net_parameters: Vec::new(), ..Options::default() };
         let compiled = compile_text(Path::new("specs/fuzz.net"), text.to_string(), &options);
@@ -46,6 +46,10 @@ fn whole_way(text: &str) {
 const TOKENS: &[&str] = &[
     "net",
     "block",
+    "allow",
+    "deny",
+    "N010",
+    "unused-block",
     "use",
     "recipe",
     "repeat",

@@ -11,7 +11,7 @@ use netc::engine::native::{NativeEngine, Options};
 use netc::engine::tensor::TensorEngine;
 use netc::engine::{DecayForm, Engine, EngineError, Mode, Rule, State, Update};
 use netc::graph::dims::{Padding, Pair, Shape};
-use netc::lower::program::{Divisor, OpKind, ParameterId, Program, ValueId, VarianceEstimate};
+use netc::lower::program::{Divisor, Loss, OpKind, ParameterId, Program, ValueId, VarianceEstimate};
 use support::builder::{Builder, Conv, Norm, Pool};
 use support::reference::{self, Weights};
 use support::{OwnedBatch, assert_close, distance, random_state};
@@ -272,6 +272,15 @@ fn dropout_draws_by_key() {
         let y = b.add("add", &[y, z]);
         b.dropout("dropout3", y, 0.25, 3)
     });
+}
+
+#[test]
+fn label_smoothing() {
+    for len in [1, 17] {
+        let mut program = around(Shape::map(2, 3, 3), 3, |b, x| b.tanh("tanh1", x));
+        program.loss = Loss::SoftmaxCrossEntropy { smoothing: 0.1 };
+        check(program, len, 9);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use dfdx::prelude::Cpu;
 use netc::engine::tensor::{Lowering, TensorEngine};
 use netc::engine::{Engine, Mode};
 use netc::graph::dims::{Padding, Pair, Shape};
-use netc::lower::program::{Divisor, Program, ValueId, VarianceEstimate};
+use netc::lower::program::{Divisor, Loss, Program, ValueId, VarianceEstimate};
 use proptest::prelude::*;
 use support::builder::{Builder, Conv, Norm, Pool};
 use support::reference::{self, Weights};
@@ -132,6 +132,15 @@ fn local_response_norm() {
 #[test]
 fn dropout() {
     check(around(Shape::map(2, 3, 3), 4, |b, x| b.dropout("dropout", x, 0.4, 7)), 3, 10);
+}
+
+#[test]
+fn label_smoothing() {
+    for smoothing in [0.1, 0.9] {
+        let mut program = around(Shape::map(2, 3, 3), 3, |b, x| b.tanh("tanh1", x));
+        program.loss = Loss::SoftmaxCrossEntropy { smoothing };
+        check(program, 3, 7);
+    }
 }
 
 #[test]

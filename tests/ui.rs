@@ -1,15 +1,20 @@
 //! Messages as a person sees them: every file below `tests/ui/` is one case, and `snapshots/ui/` shows what netc says.
 //!
 //! A case is a `.net` file. Comments at its top direct it: `# expect: E0203 N001` (or `clean`) lists exactly the codes
-//! that must come, in order; `# target: cifar10` names the data set; `# param: n=3` sets a parameter of the net.
+//! that must come, in order; `# target: cifar10` names the data set; `# param: n=3` sets a parameter of the net;
+//! `# set: batch=64` changes the recipe. A case may name a recipe, `recipe "a_name.yaml"`, which stands beside it and is
+//! shown with it. Where there are fixes the snapshot shows what they change.
 //! A new case is a new file; `INSTA_UPDATE=always cargo test --test ui` writes its snapshot, to be read before it is kept.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use netc::check::Target;
+use netc::cli::compile::{Request, stages};
+use netc::cli::line_diff::line_diff;
 use netc::compile::{Compilation, Options, compile};
 use netc::data::Kind;
-use netc::diagnostic::{Code, render};
+use netc::diagnostic::{Code, fix, has_errors, render};
+use netc::syntax::load;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -34,18 +39,44 @@ fn directive<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 fn options(text: &str) -> Options {
-    let target = directive(text, "target").first().map(|name| {
-        let description = Kind::from_name(name).unwrap().description(None);
-        Target { name: description.name, image: Some(description.shape), classes: description.classes.len() }
-    });
+    let target = directive(text, "target").first().map(|name| Target::of(Kind::from_name(name).unwrap()));
     let net_parameters = directive(text, "param").into_iter().map(str::to_string).collect();
     Options { net_parameters, target, ..Options::default() }
 }
 
 fn run(path: &Path) -> (Vec<&'static str>, Compilation) {
     let text = std::fs::read_to_string(path).unwrap();
-    let compilation = compile(path, &options(&text));
+    let owned = |name| directive(&text, name).into_iter().map(str::to_string).collect::<Vec<_>>();
+    let compilation = if text.lines().any(|line| line.starts_with("recipe ")) {
+        let (parameters, sets) = (owned("param"), owned("set"));
+        stages(path, &Request { parameters: &parameters, sets, ..Request::default() }).0
+    } else {
+        compile(path, &options(&text))
+    };
     (compilation.diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect(), compilation)
+}
+
+/// The recipe that a case names.
+fn recipe(compilation: &Compilation) -> String {
+    let named = compilation.spec.as_ref().and_then(|spec| load::recipe(spec, &compilation.sources));
+    let text = named.and_then(|(path, _)| std::fs::read_to_string(path).ok());
+    text.map_or_else(String::new, |text| format!("-- recipe\n{}\n", text.replace('\r', "")))
+}
+
+/// What the fixes change, the safe ones and the others.
+fn fixes(compilation: &Compilation) -> String {
+    let mut shown = String::new();
+    for (safe, title) in [(true, "fixes"), (false, "unsafe fixes")] {
+        let fixes =
+            compilation.diagnostics.iter().flat_map(|diagnostic| &diagnostic.fixes).filter(|fix| fix.safe == safe);
+        let fixed = fix::apply(fixes.clone(), &compilation.sources);
+        for (file, text) in &fixed.texts {
+            let titles: Vec<&str> = fixes.clone().map(|fix| fix.title.as_str()).collect();
+            let diff = line_diff(compilation.sources.text(*file), text);
+            shown += &format!("-- {title}: {}\n{diff}", titles.join(", "));
+        }
+    }
+    shown.replace('\r', "")
 }
 
 #[test]
@@ -64,11 +95,12 @@ fn every_case_says_what_its_snapshot_shows() {
             wrong += &format!("{}: found {found}\n{messages}\n", path.display());
             continue;
         }
-        let errors = codes.iter().any(|code| code.starts_with('E'));
+        let errors = has_errors(&compilation.diagnostics);
         assert_eq!(compilation.program.is_none(), errors, "{}", path.display());
         let name = path.with_extension("");
         let name = name.strip_prefix("tests/ui").unwrap().to_string_lossy().replace(['/', '\\'], "__");
-        let shown = format!("-- source\n{source}\n-- messages\n{messages}");
+        let (recipe, fixes) = (recipe(&compilation), fixes(&compilation));
+        let shown = format!("-- source\n{source}\n{recipe}-- messages\n{messages}{fixes}");
         settings.bind(|| insta::assert_snapshot!(name, shown.replace('\\', "/")));
     }
     assert!(wrong.is_empty(), "cases whose codes are not the expected ones:\n{wrong}");

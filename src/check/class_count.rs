@@ -9,21 +9,31 @@
 //! trains, and the surplus classes take probability for nothing.
 //!
 //! ## Example
-//! ```text
-//! linear 1000        # the recipe says `data: cifar10`
+//! ```net
+//! net example { input 3x32x32; flatten; linear 1000 }
+//! ```
+//! ```yaml
+//! data: cifar10
 //! ```
 //!
 //! ## Use instead
-//! ```text
-//! linear 10
+//! ```net
+//! net example { input 3x32x32; flatten; linear 10 }
+//! ```
+//! ```yaml
+//! data: cifar10
 //! ```
 
-use super::Context;
+use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::dims::Shape;
 use crate::graph::layer::Layer;
 
-pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// This check.
+pub const CHECK: Check =
+    Check { code: Code::ClassCount, file: include_str!("class_count.rs"), run: Run::Shapes(check) };
+
+fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     let output = context.shaped.shape(graph.output);
     let Some(node) = graph.graph.node_weight(graph.output) else { return };
@@ -33,13 +43,13 @@ pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 .at(node.origin.span, "the last layer")
                 .help("end with `global_avg_pool` or `flatten`, and `linear` with the number of classes")
         }
-        (Shape::Vector { features }, Some(target)) if features != target.classes => {
+        (Shape::Vector { features }, Some(target)) if features != target.classes() => {
             let place = if let Layer::Linear { .. } = node.layer { node.attribute("width") } else { node.origin.span };
             let message =
-                format!("the net gives {features} scores, but {} has {} classes", target.name, target.classes);
+                format!("the net gives {features} scores, but {} has {} classes", target.name(), target.classes());
             Diagnostic::new(Code::ClassCount, message)
                 .at(place, format!("{features} scores"))
-                .help(format!("end with `linear {}`, or choose another data set with `--data`", target.classes))
+                .help(format!("end with `linear {}`, or choose another data set with `--data`", target.classes()))
         }
         _ => return,
     };

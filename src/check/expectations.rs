@@ -8,21 +8,25 @@
 //! shortcuts and 272 474 with projections. When the count differs, so does the network.
 //!
 //! ## Example
-//! ```text
-//! expect params 270_000
+//! ```net
+//! net example { input 3x32x32; flatten; linear 10; expect params 30_000 }
 //! ```
 //!
 //! ## Use instead
-//! ```text
-//! expect params 269_722, macs 40_551_040
+//! ```net
+//! net example { input 3x32x32; flatten; linear 10; expect params 30_730, macs 30_720 }
 //! ```
 
-use super::Context;
+use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::layer_graph::{Expected, Fact};
 use crate::graph::summary::{Summary, summarize};
 
-pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// This check.
+pub const CHECK: Check =
+    Check { code: Code::ExpectationFailed, file: include_str!("expectations.rs"), run: Run::Shapes(check) };
+
+fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     if graph.expected.is_empty() {
         return;

@@ -12,12 +12,12 @@
 //! and an odd window the two are the same.
 //!
 //! ## Example
-//! ```text
+//! ```layers
 //! conv 32 3x3 stride 2 pad same
 //! ```
 //!
 //! ## Use instead
-//! ```text
+//! ```layers
 //! conv 32 3x3 stride 2 pad 1
 //! ```
 //!
@@ -25,13 +25,18 @@
 //! TensorFlow `kernel_shape_util.cc` (the SAME rule); `conv2d_fixed_padding` in TensorFlow's official ResNet;
 //! pytorch/pytorch#67551 (PyTorch refuses `padding='same'` with a stride for the same reason).
 
-use super::Context;
-use crate::diagnostic::{Code, Diagnostic};
+use super::{Check, Context, Run};
+use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::graph::dims::Padding;
 use crate::graph::layer::{Pad, Window};
 use crate::graph::layer_graph::Node;
+use crate::syntax::span::SourceMap;
 
-pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// This check.
+pub const CHECK: Check =
+    Check { code: Code::FixedPadding, file: include_str!("fixed_padding.rs"), run: Run::Layers(check) };
+
+fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     for index in graph.graph.node_indices() {
         let Some(node) = graph.graph.node_weight(index) else { continue };
@@ -40,7 +45,7 @@ pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
         if window.stride.longest() == 1 || (window.pad != Pad::Same && padding.is_some_and(Padding::is_symmetric)) {
             continue;
         }
-        let diagnostic = message(node, window, padding);
+        let diagnostic = message(node, window, padding).fix(fix(node, window, context.sources));
         diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
     }
 }
@@ -71,6 +76,26 @@ fn message(node: &Node, window: &Window, padding: Option<Padding>) -> Diagnostic
         ));
     }
     diagnostic.help(format!("write `{word} … stride {} pad {symmetric}`", stride(window)))
+}
+
+/// The same number of outputs, one pixel on. For a window that a parameter decides on there is no number to write, and
+/// numbers that somebody wrote are not ours to correct unasked.
+fn fix(node: &Node, window: &Window, sources: &SourceMap) -> Option<Fix> {
+    let symmetric = symmetric(window)?;
+    let literal = |name: &str| node.given(name).is_none_or(|span| !names_something(sources.snippet(span), name));
+    if !literal("kernel") || !literal("dilation") {
+        return None;
+    }
+    let span = node.given("pad").filter(|span| sources.snippet(*span).starts_with("pad"))?;
+    let key = if sources.snippet(span).contains(':') { "pad:" } else { "pad" };
+    let fix = Fix::replace(format!("write `{key} {symmetric}`"), span, format!("{key} {symmetric}"));
+    Some(if window.pad == Pad::Same { fix } else { fix.unsafely() })
+}
+
+/// Whether a value, behind the name of its attribute, has a word in it.
+fn names_something(text: &str, attribute: &str) -> bool {
+    let value = text.strip_prefix(attribute).unwrap_or(text);
+    value.bytes().any(|byte| byte.is_ascii_alphabetic() && byte != b'x')
 }
 
 fn said(window: &Window, padding: Option<Padding>) -> String {
@@ -104,7 +129,7 @@ fn symmetric(window: &Window) -> Option<Padding> {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::codes;
+    use crate::check::testing::{codes, fixed};
 
     fn fires(layer: &str) -> bool {
         codes(&format!("input 3x32x32\n{layer}\nglobal_avg_pool\nlinear 10")).contains(&"E0401")
@@ -117,6 +142,25 @@ mod tests {
         assert!(fires("conv 8 3x3 stride 2 pad (0, 1, 0, 1)"));
         assert!(fires("conv 8 3x3 stride 1x2 pad same"));
         assert!(fires("conv 8 3x3 pad 1; max_pool 3x3 stride 2 pad same"));
+    }
+
+    #[test]
+    fn same_becomes_a_number() {
+        for (before, after) in [
+            ("conv 8 3x3 stride 2 pad same bias", "conv 8 3x3 stride 2 pad 1 bias"),
+            ("conv(8, 5x5, pad: same, stride: 2)", "conv(8, 5x5, pad: 2, stride: 2)"),
+            ("conv 8 3x3 pad same dilation 2 stride 2", "conv 8 3x3 pad 2 dilation 2 stride 2"),
+            ("conv 8 3x1 stride 2 pad same", "conv 8 3x1 stride 2 pad (1, 1, 0, 0)"),
+        ] {
+            let net = |layer: &str| format!("net x {{ input 3x9x9; {layer}; flatten; linear 10 }}");
+            assert_eq!(fixed(&net(before)), (net(after), vec![]), "{before}");
+        }
+        // An even window has no middle, and a parameter no one number.
+        for layers in ["conv 8 2x2 stride 2 pad same", "a(3x3); a(5x5)", "conv 8 3x3 stride 2 pad (0, 1, 0, 1)"] {
+            let block = "block a(k: size) { conv 8 k stride 2 pad same }";
+            let net = format!("net x {{ input 3x9x9; {layers}; flatten; linear 10 }}\n{block}");
+            assert_eq!(fixed(&net).0, net);
+        }
     }
 
     #[test]

@@ -8,25 +8,35 @@
 //! net asks for, as long as it has one or three channels.
 //!
 //! ## Example
-//! ```text
-//! input 3x28x28      # the recipe says `data: mnist`, whose images are 1x28x28
+//! ```net
+//! net example { input 3x28x28; flatten; linear 10 }
+//! ```
+//! ```yaml
+//! data: mnist        # its images are 1x28x28
 //! ```
 //!
 //! ## Use instead
-//! ```text
-//! input 1x28x28
+//! ```net
+//! net example { input 1x28x28; flatten; linear 10 }
+//! ```
+//! ```yaml
+//! data: mnist
 //! ```
 
-use super::Context;
+use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::dims::Shape;
 
-pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// This check.
+pub const CHECK: Check =
+    Check { code: Code::InputAgainstData, file: include_str!("input_against_data.rs"), run: Run::Shapes(check) };
+
+fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     let Some(node) = graph.graph.node_weight(graph.input) else { return };
     let input = context.shaped.shape(graph.input);
     let Some(target) = context.target else { return };
-    let fits = match (target.image, input) {
+    let fits = match (target.image(), input) {
         (Some(image), _) => image == input,
         (None, Shape::Map { channels: 1 | 3, .. }) => true,
         (None, _) => false,
@@ -34,14 +44,14 @@ pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if fits {
         return;
     }
-    let images = match target.image {
+    let images = match target.image() {
         Some(image) => format!("images of {image}"),
         None => "images of one or three channels".to_string(),
     };
     let diagnostic =
-        Diagnostic::new(Code::InputAgainstData, format!("the net reads {input}, but {} has {images}", target.name))
-            .at(node.attribute("shape"), format!("{} has {images}", target.name));
-    diagnostics.push(match target.image {
+        Diagnostic::new(Code::InputAgainstData, format!("the net reads {input}, but {} has {images}", target.name()))
+            .at(node.attribute("shape"), format!("{} has {images}", target.name()));
+    diagnostics.push(match target.image() {
         Some(image) => diagnostic.help(format!("write `input {image}`, or choose another data set with `--data`")),
         None => diagnostic.help("write for example `input 3x32x32`"),
     });

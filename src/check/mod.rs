@@ -1,41 +1,69 @@
-//! Checks that gate lowering.
+//! Checks that gate lowering, and lints.
 //!
-//! One file a check: what it does, why, an example and what to write instead stand at its top, its tests at its end.
+//! One file a check: its page (what it does, why, an example and what to write instead) stands at its top, its tests at
+//! its end, and `CHECK` says how it is run. [`registry`] has them all; [`levels`] decides what a lint is worth.
 //! [`Checked`] can only be made here, and lowering takes nothing else: that a network is validated is a type.
 
 pub mod bias_before_norm;
 pub mod class_count;
+pub mod context;
 pub mod expectations;
 pub mod fixed_padding;
 pub mod input_against_data;
+pub mod levels;
+pub mod no_schedule;
+pub mod registry;
+pub mod repeated_activation;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod trainable;
-pub mod unused_names;
+pub mod unfulfilled_allow;
+pub mod unused_block;
+pub mod unused_parameter;
 pub mod unused_value;
 
+pub use context::{Context, Training};
+pub use registry::{Check, Run};
+
+use crate::data::{Description, Kind};
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::graph::dims::Shape;
+use crate::graph::resolve::Definitions;
 use crate::graph::shape::Shaped;
+use crate::syntax::load::Spec;
 use crate::syntax::span::SourceMap;
 
 /// The data set a network is meant for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// Its name.
-    pub name: String,
-    /// Shape of one image; `None` when it takes the shape the network asks for.
-    pub image: Option<Shape>,
-    /// Number of classes.
-    pub classes: usize,
+    /// What is known of it.
+    pub description: Description,
+    /// Its images are drawn in the shape that the network asks for.
+    pub drawn: bool,
+    /// It was named by its name. What lies in a folder may have other images, and with them other statistics.
+    pub named: bool,
 }
 
-/// What a check may look at.
-pub struct Context<'a> {
-    /// The network.
-    pub shaped: &'a Shaped,
-    /// The data set, if one is known.
-    pub target: Option<&'a Target>,
-    /// The texts, for places in messages.
-    pub sources: &'a SourceMap,
+impl Target {
+    /// A data set that netc knows.
+    pub fn of(kind: Kind) -> Self {
+        Target { description: kind.description(None), drawn: kind == Kind::Shapes, named: true }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// Shape of one image; `None` when it takes the shape the network asks for.
+    pub fn image(&self) -> Option<Shape> {
+        (!self.drawn).then_some(self.description.shape)
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.description.classes.len()
+    }
 }
 
 /// A network that passed every check.
@@ -51,47 +79,36 @@ impl Checked {
     }
 }
 
-type Check = fn(&Context<'_>, &mut Vec<Diagnostic>);
+/// Runs the checks of the syntax trees.
+pub fn tree(spec: &Spec, definitions: &Definitions<'_>, sources: &SourceMap, diagnostics: &mut Vec<Diagnostic>) {
+    for check in registry::CHECKS {
+        if let Run::Tree(run) = check.run {
+            run(spec, definitions, sources, diagnostics);
+        }
+    }
+}
 
-/// Checks of the layers alone: they run even where a shape could not be worked out, so that one run tells all.
-const OF_LAYERS: &[Check] = &[fixed_padding::check, bias_before_norm::check, unused_value::check];
-
-/// Checks that need every shape.
-const OF_SHAPES: &[Check] = &[trainable::check, input_against_data::check, class_count::check, expectations::check];
-
-/// Runs every check that can be run. `None` when one found an error, or a shape is missing.
-pub fn check(
-    shaped: Shaped,
-    target: Option<&Target>,
-    sources: &SourceMap,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Checked> {
+/// Runs every check of the layers that can be run. `None` when one found an error, or a shape is missing.
+pub fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Checked> {
     let mut found = Vec::new();
-    let context = Context { shaped: &shaped, target, sources };
-    let complete = shaped.is_complete();
-    for check in OF_LAYERS.iter().chain(if complete { OF_SHAPES } else { &[] }) {
-        check(&context, &mut found);
+    let complete = context.shaped.is_complete();
+    for check in registry::CHECKS {
+        match check.run {
+            Run::Layers(run) => run(context, &mut found),
+            Run::Shapes(run) if complete => run(context, &mut found),
+            _ => {}
+        }
     }
     let passed = complete && !has_errors(&found);
     diagnostics.append(&mut found);
-    passed.then_some(Checked { shaped })
+    passed.then(|| Checked { shaped: context.shaped.clone() })
 }
 
-#[cfg(test)]
-pub(crate) mod testing {
-    //! For the tests of the checks: the codes that a net's body gives.
-
-    use crate::compile::{Options, compile_text};
-    use std::path::Path;
-
-    /// Codes of all messages about `net test { … }`.
-    pub fn codes(body: &str) -> Vec<&'static str> {
-        file(&format!("net test {{\n{body}\n}}"))
-    }
-
-    /// Codes of all messages about a whole file.
-    pub fn file(text: &str) -> Vec<&'static str> {
-        let compiled = compile_text(Path::new("test.net"), text.to_string(), &Options::default());
-        compiled.diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect()
+/// Runs the lints of the recipe.
+pub fn recipe(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for check in registry::CHECKS {
+        if let Run::Recipe(run) = check.run {
+            run(training, diagnostics);
+        }
     }
 }

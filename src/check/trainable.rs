@@ -7,20 +7,24 @@
 //! It would run for as long as it is told to, and give the same answers at the end as at the start.
 //!
 //! ## Example
-//! ```text
-//! net nothing { input 3x32x32; global_avg_pool }
+//! ```net
+//! net nothing { input 10x32x32; global_avg_pool }
 //! ```
 //!
 //! ## Use instead
-//! ```text
+//! ```net
 //! net something { input 3x32x32; global_avg_pool; linear 10 }
 //! ```
 
-use super::Context;
+use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::summary;
 
-pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// This check.
+pub const CHECK: Check =
+    Check { code: Code::NoParameters, file: include_str!("trainable.rs"), run: Run::Shapes(check) };
+
+fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     if graph.graph.node_indices().all(|index| summary::parameters(context.shaped, index) == 0) {
         diagnostics.push(

@@ -8,23 +8,23 @@
 //! often an `add` or `concat` that should join it was forgotten.
 //!
 //! ## Example
-//! ```text
-//! x = relu
+//! ```layers
+//! x = conv 16 3x3 pad 1
 //! side = conv 16 1x1
 //! from x
 //! conv 16 3x3 pad 1     # `side` goes nowhere
 //! ```
 //!
 //! ## Use instead
-//! ```text
-//! x = relu
+//! ```layers
+//! x = conv 16 3x3 pad 1
 //! side = conv 16 1x1
 //! from x
 //! conv 16 3x3 pad 1
 //! add(side)
 //! ```
 
-use super::Context;
+use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::layer::Layer;
 use crate::graph::layer_graph::Node;
@@ -32,7 +32,11 @@ use crate::syntax::span::Span;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
 
-pub(super) fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// This check.
+pub const CHECK: Check =
+    Check { code: Code::UnusedValue, file: include_str!("unused_value.rs"), run: Run::Layers(check) };
+
+fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     let mut used = vec![false; graph.graph.node_count()];
     let mut search = Dfs::new(Reversed(&graph.graph), graph.output);

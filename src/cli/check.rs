@@ -1,11 +1,15 @@
 //! `netc check`: everything that is wrong or doubtful about specs and their recipes.
 
-use super::compile::{self, Options};
+use super::compile::{self, Options, Request};
+use super::fix;
 use super::output::Output;
+use crate::check::levels::{self, Levels};
 use crate::compile::Compilation;
-use crate::diagnostic::{has_errors, render};
+use crate::diagnostic::{Code, Diagnostic, Level, has_errors, render, sarif};
 use crate::graph::summary::{Summary, summarize};
-use clap::Args;
+use crate::syntax::span::SourceMap;
+use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,34 +21,121 @@ pub struct CheckArgs {
     specs: Vec<PathBuf>,
     #[command(flatten)]
     options: Options,
-    /// Print the messages as a JSON array.
-    #[arg(long)]
+    /// How the messages are printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Print the messages as a JSON array: short for `--format json`.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Says nothing of a lint, such as `N010` or `repeated-activation`, where the texts do not say otherwise.
+    #[arg(long, value_name = "LINT", value_delimiter = ',', value_parser = lint)]
+    allow: Vec<Code>,
+    /// Makes a warning of a lint where the texts do not say otherwise, also under `--deny warnings`.
+    #[arg(long, value_name = "LINT", value_delimiter = ',', value_parser = lint)]
+    warn: Vec<Code>,
+    /// Makes an error of a lint where the texts do not say otherwise, or with `warnings` of every warning.
+    #[arg(long, value_name = "LINT", value_delimiter = ',', value_parser = denied)]
+    deny: Vec<Denied>,
+    /// Shows the safe fixes, makes them, and checks again.
+    #[arg(long, conflicts_with = "json")]
+    fix: bool,
+    /// With `--fix`: makes also those that only their writer can judge.
+    #[arg(long, requires = "fix")]
+    unsafe_fixes: bool,
+    /// With `--fix`: shows what would be changed, and changes nothing.
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
+}
+
+/// How messages are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// For a person, on stderr.
+    #[default]
+    Text,
+    /// As a JSON array, on stdout.
+    Json,
+    /// As a SARIF 2.1.0 log, on stdout.
+    Sarif,
+}
+
+/// What `--deny` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denied {
+    Warnings,
+    Lint(Code),
+}
+
+fn lint(text: &str) -> Result<Code, String> {
+    levels::code(text).map_err(|(message, meant)| match meant {
+        Some(meant) => format!("{message}; did you mean `{meant}`?"),
+        None => message,
+    })
+}
+
+fn denied(text: &str) -> Result<Denied, String> {
+    match text {
+        "warnings" => Ok(Denied::Warnings),
+        "warning" => Err("there is no lint `warning`; did you mean `warnings`?".to_string()),
+        _ => lint(text).map(Denied::Lint),
+    }
+}
+
+impl CheckArgs {
+    fn request(&self) -> Request<'_> {
+        let deny = self.deny.iter().filter_map(|denied| match denied {
+            Denied::Lint(code) => Some(*code),
+            Denied::Warnings => None,
+        });
+        let levels = Levels {
+            allow: self.allow.clone(),
+            warn: self.warn.clone(),
+            deny: deny.collect(),
+            deny_warnings: self.deny.contains(&Denied::Warnings),
+        };
+        Request { levels, ..self.options.request(Vec::new()) }
+    }
 }
 
 /// Runs it.
 pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
+    let format = if args.json { Format::Json } else { args.format };
+    let request = args.request();
     let mut failed = false;
-    let mut messages = Vec::new();
-    for path in &args.specs {
-        let (Compilation { sources, diagnostics, shaped, .. }, ..) =
-            compile::stages(path, &args.options.request(Vec::new()));
-        failed |= has_errors(&diagnostics);
-        if args.json {
-            messages.extend(diagnostics.iter().map(|diagnostic| render::json(diagnostic, &sources)));
-            continue;
+    if args.fix {
+        if format != Format::Text {
+            let message = "`--fix` shows a diff, which has no place in this format\n";
+            let _ = clap::Error::raw(ErrorKind::ArgumentConflict, message).print();
+            return ExitCode::from(2);
         }
-        output.diagnostics(&diagnostics, &sources);
-        match shaped {
-            Some(shaped) if !has_errors(&diagnostics) => output.result(&clean(path, &summarize(&shaped))),
-            _ => {
-                let errors = diagnostics.iter().filter(|d| has_errors(std::slice::from_ref(d))).count();
-                output.result(&format!("{}: {errors} error{}", path.display(), if errors == 1 { "" } else { "s" }));
+        let how = fix::How { unsafely: args.unsafe_fixes, dry_run: args.dry_run };
+        for path in &args.specs {
+            if let Err(diagnostic) = fix::fix(path, &request, how, output) {
+                output.diagnostics(&[*diagnostic], &SourceMap::new());
+                failed = true;
             }
         }
     }
-    if args.json {
-        output.json(&serde_json::Value::Array(messages));
+    let mut checked = Vec::new();
+    for path in &args.specs {
+        let (Compilation { sources, diagnostics, shaped, .. }, ..) = compile::stages(path, &request);
+        failed |= has_errors(&diagnostics);
+        if format == Format::Text {
+            output.diagnostics(&diagnostics, &sources);
+            match shaped {
+                Some(shaped) if !has_errors(&diagnostics) => output.result(&clean(path, &summarize(&shaped))),
+                _ => output.result(&broken(path, &diagnostics)),
+            }
+        }
+        checked.push((diagnostics, sources));
+    }
+    let messages = || checked.iter().flat_map(|(found, sources)| found.iter().map(move |message| (message, sources)));
+    match format {
+        Format::Text => {}
+        Format::Json => {
+            output.json(&messages().map(|(message, sources)| render::json(message, sources)).collect::<Vec<_>>())
+        }
+        Format::Sarif => output.json(&sarif::log(messages())),
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -58,4 +149,9 @@ fn clean(path: &Path, summary: &Summary) -> String {
         super::output::spaced(summary.params),
         super::output::spaced(summary.macs),
     )
+}
+
+fn broken(path: &Path, diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.level() == Level::Error).count();
+    format!("{}: {errors} error{}", path.display(), if errors == 1 { "" } else { "s" })
 }

@@ -1,11 +1,13 @@
 //! Spec, recipe and data set together: what every command that needs a network starts from.
 
 use crate::check::Target;
+use crate::check::levels::Levels;
 use crate::compile::{self, Compilation};
+use crate::data::Kind;
 use crate::data::locate::{self, Located, Places, locate};
-use crate::data::{Description, Kind};
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::graph::summary::{Summary, summarize};
+use crate::look::View;
 use crate::lower::program::Program;
 use crate::syntax::load;
 use crate::syntax::span::SourceMap;
@@ -55,6 +57,8 @@ pub struct Request<'a> {
     pub resolve: Resolve,
     /// Leaves every `expect` unproved.
     pub no_expectations: bool,
+    /// What lints are worth where the texts do not say.
+    pub levels: Levels,
 }
 
 /// A spec that can run, with its recipe.
@@ -96,10 +100,25 @@ pub fn compile(spec: &Path, request: &Request<'_>) -> Result<Compiled, Box<Failu
     let expanded = super::expand::text(spec, request.parameters, &compilation).unwrap_or_default();
     let Compilation { sources, diagnostics, shaped, program, .. } = compilation;
     match (program, resolved, shaped) {
-        (Some(program), Some(Resolved { recipe, origins }), Some(shaped)) if !has_errors(&diagnostics) => {
+        (Some(program), Some(Resolved { recipe, origins, .. }), Some(shaped)) if !has_errors(&diagnostics) => {
             let summary = summarize(&shaped);
             let warnings = diagnostics;
             Ok(Compiled { program, summary, recipe, origins, expanded, recipe_path, sources, warnings })
+        }
+        _ => Err(Box::new(Failure { sources, diagnostics })),
+    }
+}
+
+/// Compiles a spec under its recipe to be looked at, not run; with what does not stop it.
+///
+/// # Errors
+/// Every mistake in spec and recipe.
+pub fn view(spec: &Path, request: &Request<'_>) -> Result<(View, Vec<Diagnostic>), Box<Failure>> {
+    let (compilation, resolved, _) = stages(spec, request);
+    let Compilation { sources, diagnostics, shaped, program, .. } = compilation;
+    match (program, resolved, shaped) {
+        (Some(program), Some(Resolved { recipe, origins, .. }), Some(shaped)) if !has_errors(&diagnostics) => {
+            Ok((View { shaped, program, recipe, origins, sources }, diagnostics))
         }
         _ => Err(Box::new(Failure { sources, diagnostics })),
     }
@@ -124,14 +143,13 @@ pub fn stages(spec: &Path, request: &Request<'_>) -> (Compilation, Option<Resolv
                 None
             }
         };
-    let recipe = resolved.as_ref().map(|resolved| &resolved.recipe);
+    // Without a recipe the data set is not known, though there is a default to train on.
+    let under = resolved.as_ref().map(|resolved| compile::Options::under(resolved, target(&resolved.recipe.data)));
     let options = compile::Options {
         net_parameters: request.parameters.to_vec(),
-        // Without a recipe the data set is not known, though there is a default to train on.
-        target: recipe.and_then(|recipe| target(&recipe.data)),
-        defaults: recipe.map(Recipe::defaults).unwrap_or_default(),
-        conventions: recipe.map(Recipe::conventions).unwrap_or_default(),
         no_expectations: request.no_expectations,
+        levels: request.levels.clone(),
+        ..under.unwrap_or_default()
     };
     compilation.analyse(&options);
     (compilation, resolved, path)
@@ -148,9 +166,7 @@ fn target(data: &str) -> Option<Target> {
             Located::Shapes => Kind::Shapes,
         },
     };
-    let Description { name, shape, classes, .. } = kind.description(None);
-    let image = (kind != Kind::Shapes).then_some(shape);
-    Some(Target { name, image, classes: classes.len() })
+    Some(Target { named: Kind::from_name(data).is_some(), ..Target::of(kind) })
 }
 
 #[cfg(test)]

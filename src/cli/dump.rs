@@ -12,6 +12,7 @@ use crate::graph::shape::Shaped;
 use crate::lower::print::Listing;
 use crate::lower::program::Program;
 use crate::syntax::ast::File;
+use crate::train::recipe::Recipe;
 use crate::train::runner::RunError;
 use clap::{Args, ValueEnum};
 use petgraph::graph::NodeIndex;
@@ -34,6 +35,8 @@ enum Stage {
     Program,
     /// How the native engine runs it: steps and memory for training and evaluation.
     Plan,
+    /// How it is trained: the recipe in force, every value written out.
+    Recipe,
 }
 
 /// Arguments of `netc dump`.
@@ -44,7 +47,7 @@ pub struct DumpArgs {
     /// Which stage.
     #[arg(long, value_enum, default_value_t = Stage::Program)]
     stage: Stage,
-    /// Print it as JSON; `expanded` is a text.
+    /// Print it as JSON.
     #[arg(long)]
     json: bool,
     /// Images a batch, for the memory of `--stage plan`.
@@ -56,15 +59,17 @@ pub struct DumpArgs {
 
 /// Runs it. A stage before the mistake can be looked at all the same.
 pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
-    let (compilation, ..) = compile::stages(&args.spec, &args.options.request(Vec::new()));
+    let (compilation, resolved, _) = compile::stages(&args.spec, &args.options.request(Vec::new()));
     output.diagnostics(&compilation.diagnostics, &compilation.sources);
-    if args.json && args.stage != Stage::Expanded {
-        if let Some(value) = json(args.stage, &compilation) {
+    let recipe = resolved.map(|resolved| resolved.recipe);
+    if args.json && matches!(args.stage, Stage::Ast | Stage::Graph | Stage::Shapes | Stage::Program | Stage::Recipe) {
+        if let Some(value) = json(args.stage, &compilation, recipe.as_ref()) {
             output.json(&value);
         }
         return exit(&compilation);
     }
     let text = match args.stage {
+        Stage::Recipe => recipe.as_ref().map(Recipe::to_yaml),
         Stage::Ast => compilation.spec.as_ref().map(|spec| format!("{:#?}", spec.files)),
         Stage::Graph => compilation.graph.as_ref().map(|graph| layers(graph, &compilation)),
         Stage::Expanded => super::expand::text(&args.spec, &args.options.parameters, &compilation),
@@ -80,8 +85,11 @@ pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
         }
         Stage::Program => compilation.program.as_ref().map(|program| Listing(program).to_string()),
     };
-    if let Some(text) = text {
-        output.result(text.trim_end());
+    match text {
+        // These stages are texts; line by line is what a tool can use.
+        Some(text) if args.json => output.json(&json!({ "lines": text.trim_end().lines().collect::<Vec<_>>() })),
+        Some(text) => output.result(text.trim_end()),
+        None => {}
     }
     exit(&compilation)
 }
@@ -97,7 +105,7 @@ fn plan(program: Program, images: usize) -> Result<String, EngineError> {
 }
 
 /// A stage as JSON; `None` when the compiler did not get that far.
-fn json(stage: Stage, compilation: &Compilation) -> Option<Value> {
+fn json(stage: Stage, compilation: &Compilation, recipe: Option<&Recipe>) -> Option<Value> {
     let sources = &compilation.sources;
     match stage {
         Stage::Ast => {
@@ -117,8 +125,14 @@ fn json(stage: Stage, compilation: &Compilation) -> Option<Value> {
             let shaped = compilation.shaped.as_ref()?;
             Some(network(&shaped.graph, Some(shaped), compilation))
         }
-        Stage::Expanded | Stage::Program | Stage::Plan => serde_json::to_value(compilation.program.as_ref()?).ok(),
+        Stage::Recipe => exact(recipe?),
+        Stage::Expanded | Stage::Program | Stage::Plan => exact(compilation.program.as_ref()?),
     }
+}
+
+/// As JSON by way of text, where a 32-bit 0.9 is `0.9`.
+fn exact(value: &impl serde::Serialize) -> Option<Value> {
+    serde_json::from_str(&serde_json::to_string(value).ok()?).ok()
 }
 
 /// The layers with what they read and where they came from; with shapes and padding where they are known.

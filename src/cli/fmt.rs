@@ -77,7 +77,7 @@ fn read_stdin() -> Result<String, String> {
 
 /// Replaces a file in one step: whoever reads it, or pulls the plug, finds the old text or the new one. Its permissions
 /// stay, and a link is followed rather than replaced.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = std::fs::canonicalize(path)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.tmp", std::process::id()));

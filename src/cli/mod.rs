@@ -5,9 +5,14 @@
 pub mod bench;
 pub mod check;
 pub mod compile;
+pub mod defaults;
+pub mod diff;
+pub mod draw;
 pub mod dump;
 pub mod eval;
 pub mod expand;
+pub mod explain;
+pub mod fix;
 pub mod fmt;
 pub mod layers;
 pub mod line_diff;
@@ -74,10 +79,18 @@ enum Command {
         #[command(flatten)]
         args: bench::BenchArgs,
     },
+    /// Print every value in force, and who said it
+    Defaults(defaults::DefaultsArgs),
+    /// Compare two networks, or one under several profiles, by what they mean
+    Diff(diff::DiffArgs),
+    /// Draw a network as SVG, Graphviz or Mermaid
+    Draw(draw::DrawArgs),
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
     /// Print a spec with its blocks, repeats and conditions unrolled
     Expand(expand::ExpandArgs),
+    /// Tell what a code means, why it matters and what to write instead
+    Explain(explain::ExplainArgs),
     /// Tell what layers there are, with all their attributes
     Layers(layers::LayersArgs),
     /// Write specs the one way they are written
@@ -115,8 +128,12 @@ pub fn run() -> ExitCode {
                 Ok(())
             })
         }
+        Command::Defaults(args) => defaults::run(args, &output),
+        Command::Diff(args) => diff::run(args, &output),
+        Command::Draw(args) => draw::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),
+        Command::Explain(args) => explain::run(args, &output),
         Command::Layers(args) => layers::run(args, &output),
         Command::Fmt(args) => fmt::run(args, &output),
     }

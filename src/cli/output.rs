@@ -17,6 +17,17 @@ pub enum Color {
     Never,
 }
 
+impl Color {
+    /// What is said on the command line wins over `NO_COLOR` (<https://no-color.org>).
+    fn decide(self, no_color: bool, terminal: bool) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => !no_color && terminal,
+        }
+    }
+}
+
 /// The two streams.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
@@ -27,19 +38,18 @@ impl Output {
     /// Decides on colour.
     pub fn new(color: Color) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Output {
-            color: match color {
-                Color::Always => true,
-                Color::Never => false,
-                Color::Auto => !no_color && io::stderr().is_terminal(),
-            },
-        }
+        Output { color: color.decide(no_color, io::stderr().is_terminal()) }
     }
 
     /// Prints messages.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &SourceMap) {
         // A reader that went away is no reason to fail.
         let _ = io::stderr().lock().write_all(render::render_all(diagnostics, sources, self.color).as_bytes());
+    }
+
+    /// Tells of wrong usage that only shows once the arguments are read, as clap tells it.
+    pub fn usage(&self, message: &str) {
+        let _ = writeln!(io::stderr().lock(), "error: {message}\n\nFor more information, try '--help'.");
     }
 
     /// Prints a result, with a newline.
@@ -59,4 +69,22 @@ impl Output {
 /// 1234567 as `1 234 567`.
 pub fn spaced(number: u64) -> String {
     crate::check::expectations::grouped(number).replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_and_for_those_who_ask() {
+        for (color, no_color, terminal, expected) in [
+            (Color::Auto, false, true, true),
+            (Color::Auto, true, true, false),
+            (Color::Auto, false, false, false),
+            (Color::Always, true, false, true),
+            (Color::Never, false, true, false),
+        ] {
+            assert_eq!(color.decide(no_color, terminal), expected, "{color:?} {no_color} {terminal}");
+        }
+    }
 }

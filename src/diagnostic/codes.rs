@@ -1,9 +1,11 @@
 //! The registry of codes. A code never changes its meaning; a test holds every code to at least one example.
 //!
+//! Beside its code each has a name in words, which is that of its variant: `BiasBeforeNorm` is `bias-before-norm`.
+//!
 //! `E01` text and files · `E02` shapes · `E03` names and arguments · `E04` checks · `E05` recipes · `E06` data ·
-//! `E07` weights and runs · `N0` lints.
+//! `E07` weights and runs · `N00` lints of the text · `N01` and `N02` of the layers · `N03` to `N05` of the recipe.
 
-use super::Level;
+use super::{Level, suggest};
 
 macro_rules! codes {
     ($($variant:ident = $code:literal $level:ident $summary:literal;)*) => {
@@ -20,6 +22,10 @@ macro_rules! codes {
             /// The name that is printed.
             pub fn name(self) -> &'static str {
                 match self { $(Code::$variant => $code,)* }
+            }
+
+            fn variant(self) -> &'static str {
+                match self { $(Code::$variant => stringify!($variant),)* }
             }
 
             /// Error or warning.
@@ -64,6 +70,8 @@ codes! {
     NoNet = "E0312" Error "a spec needs exactly one net";
     ForeignWord = "E0313" Error "a word of another framework";
     DivisionByZero = "E0314" Error "arithmetic without a result";
+    NoSuchLint = "E0315" Error "an `allow`, `warn` or `deny` names no lint";
+    NoReason = "E0316" Error "an `allow` gives no reason";
 
     FixedPadding = "E0401" Error "padding at a stride above 1 must be explicit and symmetric";
     BiasBeforeNorm = "E0402" Error "a bias right before batch norm does nothing";
@@ -92,6 +100,42 @@ codes! {
 
     UnusedBlock = "N001" Warning "a block is never called";
     UnusedParameter = "N002" Warning "a parameter is never read";
+    UnfulfilledAllow = "N003" Warning "an `allow` has nothing to allow";
+
+    RepeatedActivation = "N010" Warning "an activation stands right behind another";
+
+    NoSchedule = "N030" Warning "the learning rate never changes";
+}
+
+impl Code {
+    /// The name in words, such as `bias-before-norm`.
+    pub fn slug(self) -> String {
+        let mut slug = String::new();
+        for letter in self.variant().chars() {
+            if letter.is_ascii_uppercase() && !slug.is_empty() {
+                slug.push('-');
+            }
+            slug.push(letter.to_ascii_lowercase());
+        }
+        slug
+    }
+
+    /// The code that `text` names, by code or in words, in capitals or not.
+    pub fn find(text: &str) -> Option<Code> {
+        let named = |code: &&Code| code.name().eq_ignore_ascii_case(text) || code.slug().eq_ignore_ascii_case(text);
+        Code::ALL.iter().find(named).copied()
+    }
+
+    /// The one among `codes` that `text` most likely means, as the user would have written it.
+    pub fn nearest(text: &str, codes: impl Iterator<Item = Code>) -> Option<String> {
+        let names: Vec<String> = codes.flat_map(|code| [code.name().to_string(), code.slug()]).collect();
+        suggest::nearest(text, names.iter().map(String::as_str)).map(str::to_string)
+    }
+
+    /// Whether it is a lint: a doubt, of which spec and command line may say how bad it is.
+    pub fn is_lint(self) -> bool {
+        self.level() == Level::Warning
+    }
 }
 
 impl std::fmt::Display for Code {
@@ -104,6 +148,19 @@ impl std::fmt::Display for Code {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn codes_are_found_by_either_name() {
+        assert_eq!(Code::BiasBeforeNorm.slug(), "bias-before-norm");
+        for text in ["E0402", "e0402", "bias-before-norm", "Bias-Before-Norm"] {
+            assert_eq!(Code::find(text), Some(Code::BiasBeforeNorm), "{text}");
+        }
+        assert_eq!(Code::find("E9999"), None);
+        let lints = || Code::ALL.iter().copied().filter(|code| code.is_lint());
+        assert_eq!(Code::nearest("unusd-block", lints()).as_deref(), Some("unused-block"));
+        let slugs: HashSet<_> = Code::ALL.iter().map(|code| code.slug()).collect();
+        assert_eq!(slugs.len(), Code::ALL.len());
+    }
 
     #[test]
     fn names_are_unique_and_tell_the_level() {

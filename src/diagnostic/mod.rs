@@ -1,13 +1,17 @@
 //! Messages to the person who wrote the network.
 //!
 //! A [`Diagnostic`] is plain data: stages make them from their own error types, [`render`] prints them. Every one has
-//! a stable [`Code`]; the code decides the level.
+//! a stable [`Code`]; the code decides the level, unless the spec or the command line says otherwise of a lint.
 
 pub mod codes;
+pub mod fix;
+pub mod page;
 pub mod render;
+pub mod sarif;
 pub mod suggest;
 
 pub use codes::Code;
+pub use fix::{Edit, Fix};
 
 use crate::syntax::span::Span;
 
@@ -37,6 +41,8 @@ pub struct Label {
 pub struct Diagnostic {
     /// Stable name, such as `E0203`.
     pub code: Code,
+    /// How bad it is: what the code says, or what was said of a lint.
+    pub level: Level,
     /// One clause, lower case, no full stop.
     pub message: String,
     /// The first primary label is where the message points; there may be none (a missing file).
@@ -45,12 +51,22 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What to do, in the imperative.
     pub help: Vec<String>,
+    /// Changes to the text that would settle it.
+    pub fixes: Vec<Fix>,
 }
 
 impl Diagnostic {
     /// A message with no place yet.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Diagnostic { code, message: message.into(), labels: Vec::new(), notes: Vec::new(), help: Vec::new() }
+        Diagnostic {
+            code,
+            level: code.level(),
+            message: message.into(),
+            labels: Vec::new(),
+            notes: Vec::new(),
+            help: Vec::new(),
+            fixes: Vec::new(),
+        }
     }
 
     /// Points at `span`.
@@ -81,9 +97,16 @@ impl Diagnostic {
         self
     }
 
-    /// The level its code has.
+    /// Adds a change that settles it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<Option<Fix>>) -> Self {
+        self.fixes.extend(fix.into());
+        self
+    }
+
+    /// How bad it is.
     pub fn level(&self) -> Level {
-        self.code.level()
+        self.level
     }
 
     /// Where it points, if anywhere.
@@ -97,9 +120,15 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.level() == Level::Error)
 }
 
-/// Sorts by file and place and drops exact repeats (one mistake in a block that is called ten times is one message).
+/// Sorts by file and place and drops repeats: one mistake in a block that is called ten times is one message, with the
+/// chain of its first call, though names and shapes in it differ from call to call.
 pub fn tidy(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|diagnostic| diagnostic.span().unwrap_or_default());
     let mut seen = std::collections::HashSet::new();
-    diagnostics.retain(|diagnostic| seen.insert((diagnostic.code, diagnostic.span(), diagnostic.message.clone())));
+    diagnostics.retain(|diagnostic| {
+        let in_a_call =
+            diagnostic.notes.iter().any(|note| note.starts_with("in block `") || note.starts_with("in repeat "));
+        let message = (!in_a_call).then(|| diagnostic.message.clone());
+        seen.insert((diagnostic.code, diagnostic.span(), message))
+    });
 }

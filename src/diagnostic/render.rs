@@ -1,6 +1,6 @@
 //! Printing diagnostics: for a person (annotate-snippets, the look of rustc) and as JSON.
 
-use super::{Diagnostic, Label, Level};
+use super::{Diagnostic, Edit, Fix, Label, Level};
 use crate::syntax::span::{FileId, SourceMap};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level as Shown, Renderer, Snippet};
@@ -42,8 +42,8 @@ pub fn render_all(diagnostics: &[Diagnostic], sources: &SourceMap, color: bool) 
     diagnostics.iter().map(|diagnostic| render(diagnostic, sources, color) + "\n").collect()
 }
 
-/// One message as a JSON object with `code`, `level`, `message`, `file`, `line`, `column`, `end_line`, `end_column`
-/// (null where it points nowhere), `labels`, `notes`, `help`.
+/// One message as a JSON object with `code`, `name`, `level`, `message`, `file`, `line`, `column`, `end_line`, `end_column`
+/// (null where it points nowhere), `labels`, `notes`, `help`, `fixes`, and `explain`, the command that tells more.
 pub fn json(diagnostic: &Diagnostic, sources: &SourceMap) -> serde_json::Value {
     let place = |span: crate::syntax::span::Span| {
         let source = sources.file(span.file)?;
@@ -60,9 +60,21 @@ pub fn json(diagnostic: &Diagnostic, sources: &SourceMap) -> serde_json::Value {
             }))
         })
         .collect();
+    let edit = |edit: &Edit| {
+        let (file, start, end) = place(edit.span)?;
+        Some(json!({
+            "file": file, "line": start.line, "column": start.column, "end_line": end.line,
+            "end_column": end.column, "text": edit.text,
+        }))
+    };
+    let fix = |fix: &Fix| {
+        let edits: Vec<_> = fix.edits.iter().filter_map(edit).collect();
+        json!({ "title": fix.title, "safe": fix.safe, "edits": edits })
+    };
     let at = diagnostic.span().and_then(place);
     json!({
         "code": diagnostic.code.name(),
+        "name": diagnostic.code.slug(),
         "level": diagnostic.level(),
         "message": diagnostic.message,
         "file": at.as_ref().map(|(file, ..)| file),
@@ -73,6 +85,8 @@ pub fn json(diagnostic: &Diagnostic, sources: &SourceMap) -> serde_json::Value {
         "labels": labels,
         "notes": diagnostic.notes,
         "help": diagnostic.help,
+        "fixes": diagnostic.fixes.iter().map(fix).collect::<Vec<_>>(),
+        "explain": format!("netc explain {}", diagnostic.code),
     })
 }
 

@@ -194,6 +194,8 @@ impl<'a> Expander<'a> {
                 }
                 flow
             }
+            // What lints are worth is decided at the end, by where their messages stand.
+            StatementKind::Lint(_) => flow,
         }
     }
 

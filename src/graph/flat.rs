@@ -106,7 +106,7 @@ fn heading(graph: &LayerGraph, frame: Option<FrameId>) -> Option<String> {
 }
 
 /// A layer with its attributes, as it is written; what is a default of the language is left out.
-fn words(shaped: &Shaped, index: NodeIndex, node: &Node) -> String {
+pub fn words(shaped: &Shaped, index: NodeIndex, node: &Node) -> String {
     let mut words = vec![node.layer.word().to_string()];
     match &node.layer {
         Layer::Input { shape } => words.push(shape.to_string()),
@@ -175,7 +175,7 @@ pub fn extent(pair: Pair) -> String {
 }
 
 /// A real number that reads as the same number.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     let size = value.abs();
     let text = if size != 0.0 && !(1e-4..1e15).contains(&size) { format!("{value:e}") } else { format!("{value}") };
     if value < 0.0 { format!("({text})") } else { text }

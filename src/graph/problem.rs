@@ -1,7 +1,7 @@
 //! What can be wrong with names, arguments and expansion: data first, all prose in [`Problem::diagnose`].
 
 use crate::diagnostic::suggest::{list, nearest};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::syntax::span::Span;
 
 /// One mistake, with what is needed to explain it.
@@ -63,7 +63,7 @@ impl Problem {
                 let diagnostic = Diagnostic::new(Code::UnknownAttribute, message).at(span, "not known");
                 let all = attributes.iter().chain(&parameters);
                 match nearest(&name, all.map(String::as_str)) {
-                    Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
+                    Some(word) => did_you_mean(diagnostic, word),
                     None if attributes.is_empty() => diagnostic.help(format!("`{callee}` has no attributes")),
                     None => diagnostic.help(format!("`{callee}` has {}", list(attributes.iter().map(String::as_str)))),
                 }
@@ -222,10 +222,16 @@ impl Problem {
     }
 }
 
+/// Asks, and offers to write it: a person has to say that it was meant.
+fn did_you_mean(diagnostic: Diagnostic, near: &str) -> Diagnostic {
+    let fix = diagnostic.span().map(|span| Fix::replace(format!("write `{near}`"), span, near).unsafely());
+    diagnostic.help(format!("did you mean `{near}`?")).fix(fix)
+}
+
 /// Adds a did-you-mean, or the list of what there is when nothing is near.
 fn meant(diagnostic: Diagnostic, word: &str, known: &[String], introduction: &str) -> Diagnostic {
     match nearest(word, known.iter().map(String::as_str)) {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        Some(near) => did_you_mean(diagnostic, near),
         None if known.is_empty() => diagnostic,
         None => diagnostic.help(format!("{introduction} {}", list(known.iter().map(String::as_str)))),
     }

@@ -34,7 +34,7 @@ pub fn resolve<'a>(spec: &'a Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<
                 Some(first) => tell(Problem::SecondRecipe { first, second: path.span }),
                 None => recipe = Some(path.span),
             },
-            Item::Use(_) | Item::Block(_) => {}
+            Item::Use(_) | Item::Block(_) | Item::Lint(_) => {}
         }
     }
     for block in spec.files.iter().flat_map(|file| &file.items).filter_map(block) {

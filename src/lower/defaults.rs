@@ -10,13 +10,19 @@ use serde::{Serialize, Serializer};
 ///
 /// Fan-in is the number of inputs one output reads: (I/groups)·H·W for a convolution, I for a linear layer. Fan-out is
 /// (O/groups)·H·W, or O.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum InitRule {
     /// N(0, 2/fan_in), biases 0. He, Zhang, Ren, Sun 2015, "Delving Deep into Rectifiers", eq. 10.
     HeNormal,
     /// U(±√(6/fan_in)), biases 0: uniform with the variance of [`InitRule::HeNormal`].
     HeUniform,
+    /// N(0, 2/fan_out), biases 0: the same paper's eq. 14, which keeps the size of gradients instead of activations;
+    /// torchvision's ResNets (`kaiming_normal_(mode="fan_out")`).
+    HeNormalFanOut,
+    /// U(±√(6/fan_out)), biases 0: uniform with the variance of [`InitRule::HeNormalFanOut`].
+    HeUniformFanOut,
+    /// N(0, 2/(fan_in + fan_out)), biases 0: normal with the variance of [`InitRule::GlorotUniform`].
+    GlorotNormal,
     /// U(±√(6/(fan_in + fan_out))), biases 0. Glorot & Bengio 2010, "Understanding the difficulty of training deep
     /// feedforward neural networks", eq. 16. The usual choice for tanh.
     GlorotUniform,
@@ -30,76 +36,139 @@ pub enum InitRule {
     /// U(±1/√fan_in) for weights and biases: what PyTorch, dfdx and burn do when nothing is said. LeCun et al. 1998,
     /// "Efficient BackProp", has the same scale but for a factor √3.
     Torch,
+    /// N(0, std²) whatever the fan, biases 0: Krizhevsky 2012 (0.01), Caffe's `gaussian`.
+    Normal {
+        /// Standard deviation, above 0.
+        std: f64,
+    },
+    /// The same, drawn again wherever it lies beyond two deviations; `std` is the deviation before that, as
+    /// TensorFlow's `truncated_normal_initializer(stddev)` and its CIFAR-10 tutorial (0.05, 0.04) have it. Biases 0.
+    TruncatedNormal {
+        /// Standard deviation before the tails are cut off, above 0.
+        std: f64,
+    },
+    /// U(±bound) whatever the fan, biases 0.
+    Uniform {
+        /// Half the width, above 0.
+        bound: f64,
+    },
+    /// All the same; biases 0.
+    Constant {
+        /// The value.
+        value: f64,
+    },
 }
 
 impl InitRule {
-    /// Every rule with the word a recipe uses for it.
-    pub const NAMES: [(&'static str, InitRule); 6] = [
+    /// Every rule that needs no number, with the word a recipe uses for it.
+    pub const NAMES: [(&'static str, InitRule); 9] = [
         ("he-normal", InitRule::HeNormal),
         ("he-uniform", InitRule::HeUniform),
+        ("he-normal-fan-out", InitRule::HeNormalFanOut),
+        ("he-uniform-fan-out", InitRule::HeUniformFanOut),
+        ("glorot-normal", InitRule::GlorotNormal),
         ("glorot-uniform", InitRule::GlorotUniform),
         ("torch", InitRule::Torch),
         ("variance-scaling", InitRule::VarianceScaling),
         ("zero", InitRule::Zero),
     ];
 
-    /// The word a recipe uses for it.
+    /// The word a recipe uses for it: a rule of [`InitRule::NAMES`], or the `kind` of one with a number.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name)
+        match self.number() {
+            Some((kind, ..)) => kind,
+            None => Self::NAMES.iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name),
+        }
+    }
+
+    /// `kind`, key and value of a rule with a number.
+    pub fn number(self) -> Option<(&'static str, &'static str, f64)> {
+        match self {
+            InitRule::Normal { std } => Some(("normal", "std", std)),
+            InitRule::TruncatedNormal { std } => Some(("truncated-normal", "std", std)),
+            InitRule::Uniform { bound } => Some(("uniform", "bound", bound)),
+            InitRule::Constant { value } => Some(("constant", "value", value)),
+            InitRule::HeNormal
+            | InitRule::HeUniform
+            | InitRule::HeNormalFanOut
+            | InitRule::HeUniformFanOut
+            | InitRule::GlorotNormal
+            | InitRule::GlorotUniform
+            | InitRule::VarianceScaling
+            | InitRule::Zero
+            | InitRule::Torch => None,
+        }
     }
 
     /// Starting values of a weight.
     pub fn weight(self, fan: Fan) -> Init {
         let (fan_in, fan_out) = (fan.fan_in.max(1) as f64, fan.fan_out.max(1) as f64);
+        let normal = |variance: f64| Init::Normal { std: variance.sqrt() as f32 };
+        let uniform = |square: f64| Init::Uniform { bound: square.sqrt() as f32 };
         match self {
-            InitRule::HeNormal => Init::Normal { std: (2.0 / fan_in).sqrt() as f32 },
-            InitRule::HeUniform => Init::Uniform { bound: (6.0 / fan_in).sqrt() as f32 },
-            InitRule::GlorotUniform => Init::Uniform { bound: (6.0 / (fan_in + fan_out)).sqrt() as f32 },
-            InitRule::Torch => Init::Uniform { bound: (1.0 / fan_in).sqrt() as f32 },
+            InitRule::HeNormal => normal(2.0 / fan_in),
+            InitRule::HeUniform => uniform(6.0 / fan_in),
+            InitRule::HeNormalFanOut => normal(2.0 / fan_out),
+            InitRule::HeUniformFanOut => uniform(6.0 / fan_out),
+            InitRule::GlorotNormal => normal(2.0 / (fan_in + fan_out)),
+            InitRule::GlorotUniform => uniform(6.0 / (fan_in + fan_out)),
+            InitRule::Torch => uniform(1.0 / fan_in),
             InitRule::VarianceScaling => {
                 Init::TruncatedNormal { deviation: ((1.0 / fan_in).sqrt() / Init::TRUNCATION) as f32 }
             }
             InitRule::Zero => Init::Constant { value: 0.0 },
+            InitRule::Normal { std } => Init::Normal { std: std as f32 },
+            InitRule::TruncatedNormal { std } => Init::TruncatedNormal { deviation: std as f32 },
+            InitRule::Uniform { bound } => Init::Uniform { bound: bound as f32 },
+            InitRule::Constant { value } => Init::Constant { value: value as f32 },
         }
     }
 
     /// Starting values of the bias beside a weight with this fan.
     pub fn bias(self, fan: Fan) -> Init {
-        match self {
-            InitRule::Torch => self.weight(fan),
-            InitRule::HeNormal
-            | InitRule::HeUniform
-            | InitRule::GlorotUniform
-            | InitRule::VarianceScaling
-            | InitRule::Zero => Init::Constant { value: 0.0 },
-        }
+        // Only PyTorch draws biases; everybody else starts them at 0.
+        if self == InitRule::Torch { self.weight(fan) } else { Init::Constant { value: 0.0 } }
+    }
+}
+
+impl Serialize for InitRule {
+    /// As a recipe has it: a word, or a mapping of `kind` and a number.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some((kind, key, value)) = self.number() else { return serializer.serialize_str(self.name()) };
+        let mut rule = serializer.serialize_map(Some(2))?;
+        rule.serialize_entry("kind", kind)?;
+        rule.serialize_entry(key, &value)?;
+        rule.end()
     }
 }
 
 /// The rules in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InitRules {
     /// Of convolutions.
     pub conv: InitRule,
     /// Of linear layers.
     pub linear: InitRule,
+    /// What all biases start at, where not as the rule beside them says.
+    pub bias: Option<f64>,
 }
 
 impl From<InitRule> for InitRules {
     fn from(rule: InitRule) -> Self {
-        InitRules { conv: rule, linear: rule }
+        InitRules { conv: rule, linear: rule, bias: None }
     }
 }
 
 impl Serialize for InitRules {
     /// As a recipe has it: one word where both are the same.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.conv == self.linear {
+        if self.conv == self.linear && self.bias.is_none() {
             return self.conv.serialize(serializer);
         }
-        let mut rules = serializer.serialize_map(Some(2))?;
+        let mut rules = serializer.serialize_map(None)?;
         rules.serialize_entry("conv", &self.conv)?;
         rules.serialize_entry("linear", &self.linear)?;
+        self.bias.iter().try_for_each(|bias| rules.serialize_entry("bias", bias))?;
         rules.end()
     }
 }
@@ -151,12 +220,14 @@ pub struct Defaults {
     pub init: InitRules,
     /// Batch norm.
     pub norm: NormDefaults,
+    /// Share of the target that is spread evenly over all classes.
+    pub label_smoothing: f32,
 }
 
 impl Default for Defaults {
     /// PyTorch's of both, since that is what most readers will compare with.
     fn default() -> Self {
-        Defaults { init: InitRule::Torch.into(), norm: NormDefaults::default() }
+        Defaults { init: InitRule::Torch.into(), norm: NormDefaults::default(), label_smoothing: 0.0 }
     }
 }
 
@@ -188,6 +259,13 @@ mod tests {
             // 1/12 over 0.8796: std 0.0833 once the tails are gone.
             (InitRule::VarianceScaling, 0.094_737_27),
             (InitRule::Zero, 0.0),
+            (InitRule::HeNormalFanOut, 0.083_333_33),
+            (InitRule::HeUniformFanOut, 0.144_337_57),
+            (InitRule::GlorotNormal, 0.068_041_38),
+            (InitRule::Normal { std: 0.01 }, 0.01),
+            (InitRule::TruncatedNormal { std: 0.05 }, 0.05),
+            (InitRule::Uniform { bound: 0.07 }, 0.07),
+            (InitRule::Constant { value: 0.1 }, 0.1),
         ] {
             assert!((number(rule.weight(fan)) - expected).abs() < 1e-7, "{rule:?}");
         }

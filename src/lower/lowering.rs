@@ -30,7 +30,8 @@ pub fn lower(checked: &Checked, defaults: &Defaults) -> Program {
     }
     let logits = lowering.value(graph.output);
     let Lowering { values, ops, parameters, statistics, .. } = lowering;
-    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss: Loss::SoftmaxCrossEntropy }
+    let loss = Loss::SoftmaxCrossEntropy { smoothing: defaults.label_smoothing };
+    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss }
 }
 
 struct Lowering<'a> {
@@ -125,7 +126,10 @@ impl Lowering<'_> {
     }
 
     fn bias(&mut self, node: &Node, beside: Role, outputs: usize, fan: Fan) -> ParameterId {
-        let init = self.rule(beside).bias(fan);
+        let init = match self.defaults.init.bias {
+            Some(value) => Init::Constant { value: value as f32 },
+            None => self.rule(beside).bias(fan),
+        };
         self.parameter(format!("{}.bias", node.name), vec![outputs], Role::Bias, init)
     }
 

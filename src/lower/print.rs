@@ -11,7 +11,11 @@ impl Display for Listing<'_> {
         let program = self.0;
         writeln!(f, "program {}", program.net)?;
         writeln!(f, "  images: {}", program.input())?;
-        writeln!(f, "  loss: softmax_cross_entropy({})", name(program, program.logits))?;
+        let smoothing = match program.loss.smoothing() {
+            0.0 => String::new(),
+            smoothing => format!(", label_smoothing {smoothing}"),
+        };
+        writeln!(f, "  loss: softmax_cross_entropy({}{smoothing})", name(program, program.logits))?;
         writeln!(f, "  parameters: {}", program.parameter_count())?;
         writeln!(f, "\nops")?;
         for op in &program.ops {

@@ -293,8 +293,22 @@ pub enum OpKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// Cross-entropy of the softmax of the logits with the label.
-    SoftmaxCrossEntropy,
+    /// Cross-entropy of the softmax of the logits with the target: 1 − smoothing for the label, and smoothing / classes
+    /// for every class besides, the label too (Szegedy et al. 2016, section 7; PyTorch's `label_smoothing`). Metrics are
+    /// without smoothing, so that all losses that are read can be compared.
+    SoftmaxCrossEntropy {
+        /// Share of the target that is spread evenly, 0 ≤ smoothing < 1.
+        smoothing: f32,
+    },
+}
+
+impl Loss {
+    /// Share of the target that is spread evenly over the classes.
+    pub fn smoothing(self) -> f32 {
+        match self {
+            Loss::SoftmaxCrossEntropy { smoothing } => smoothing,
+        }
+    }
 }
 
 impl Program {

@@ -22,6 +22,8 @@ pub enum Item {
     Use(PathItem),
     /// `recipe "recipes/he2015.yaml"`
     Recipe(PathItem),
+    /// `allow N010 "why"`, for the whole file
+    Lint(LintRule),
     /// `net resnet20 { … }`
     Net(Definition),
     /// `block basic(width: int) { … }`
@@ -35,6 +37,31 @@ pub struct PathItem {
     pub path: String,
     /// The quoted path.
     pub span: Span,
+}
+
+/// `allow N010 "why"`: what a lint is worth in the braces, or the file, in which this stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LintRule {
+    /// What it is worth.
+    pub level: LintLevel,
+    /// The lint as written, by its code or in words.
+    pub lint: Name,
+    /// Why.
+    pub reason: Option<String>,
+    /// All of it.
+    pub span: Span,
+}
+
+/// What a lint is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LintLevel {
+    /// Nothing is said.
+    Allow,
+    /// It is a warning.
+    Warn,
+    /// It is an error.
+    Deny,
 }
 
 /// A net or a block.
@@ -125,6 +152,8 @@ pub enum StatementKind {
     From(Name),
     /// `expect params 1_000, macs 2_000`
     Expect(Vec<Expectation>),
+    /// `allow N010 "why"`
+    Lint(LintRule),
 }
 
 /// A fact to prove.

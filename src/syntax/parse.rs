@@ -4,6 +4,7 @@ use super::ast::*;
 use super::brackets;
 use super::span::{FileId, Span};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::foreign;
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::{Pair, Pairs};
@@ -30,7 +31,7 @@ const LONGEST_EXPRESSION: usize = 200;
 pub fn parse(id: FileId, text: &str) -> Result<File, Box<Diagnostic>> {
     let comments = brackets::scan(id, text)?;
     let pairs = NetParser::parse(Rule::file, text).map_err(|error| Box::new(syntax_error(id, text, error)))?;
-    let builder = Builder { file: id };
+    let builder = Builder { file: id, comments: &comments };
     let file = pairs.into_iter().next().ok_or_else(|| builder.internal())?;
     let mut items = Vec::new();
     for pair in children(file) {
@@ -87,11 +88,12 @@ type Built<T> = Result<T, Box<Diagnostic>>;
 
 /// Turns pairs into the tree. The grammar fixes which children a pair has; [`Builder::internal`] is for the case that
 /// grammar and builder ever disagree.
-struct Builder {
+struct Builder<'c> {
     file: FileId,
+    comments: &'c [Span],
 }
 
-impl Builder {
+impl Builder<'_> {
     fn internal(&self) -> Box<Diagnostic> {
         let message = "netc's grammar and its tree builder disagree; this is a bug in netc";
         Box::new(Diagnostic::new(Code::Syntax, message).at(Span::new(self.file, 0..0), ""))
@@ -103,9 +105,20 @@ impl Builder {
 
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
-        // A rule that ends with an optional part spans the white space before what was not there.
-        let end = span.start() + span.as_str().trim_end().len();
-        Span::new(self.file, span.start()..end)
+        let (start, text) = (span.start(), span.as_str());
+        // A rule that ends with an optional part spans the white space and the comments before what was not there.
+        let mut end = start + text.trim_end().len();
+        while let Some(comment) = self.comment_at(end).filter(|comment| comment.range().start >= start) {
+            let before = text.get(..comment.range().start - start).unwrap_or("");
+            end = start + before.trim_end().len();
+        }
+        Span::new(self.file, start..end)
+    }
+
+    /// The comment that ends at an offset, white space at its end not counted.
+    fn comment_at(&self, end: usize) -> Option<Span> {
+        let before = self.comments.partition_point(|comment| comment.range().start < end);
+        self.comments.get(before.checked_sub(1)?).copied().filter(|comment| comment.range().end >= end)
     }
 
     fn name(&self, pair: Pair<'_, Rule>) -> Name {
@@ -122,10 +135,22 @@ impl Builder {
                 let item = PathItem { span: self.span(&text), path: text_inside(text) };
                 if rule == Rule::use_item { Item::Use(item) } else { Item::Recipe(item) }
             }
+            Rule::lint => Item::Lint(self.lint(span, inner)?),
             Rule::net_item => Item::Net(self.definition(span, inner)?),
             Rule::block_item => Item::Block(self.definition(span, inner)?),
             _ => return Err(self.internal()),
         })
+    }
+
+    fn lint(&self, span: Span, mut inner: Children<'_>) -> Built<LintRule> {
+        let level = match self.next(&mut inner)?.as_str() {
+            "allow" => LintLevel::Allow,
+            "warn" => LintLevel::Warn,
+            "deny" => LintLevel::Deny,
+            _ => return Err(self.internal()),
+        };
+        let lint = self.name(self.next(&mut inner)?);
+        Ok(LintRule { level, lint, reason: inner.next().map(text_inside), span })
     }
 
     fn definition(&self, span: Span, mut inner: Children<'_>) -> Built<Definition> {
@@ -168,6 +193,7 @@ impl Builder {
         let mut parts = children(first);
         let kind = match rule {
             Rule::from => StatementKind::From(self.name(self.next(&mut parts)?)),
+            Rule::lint => StatementKind::Lint(self.lint(span, parts)?),
             Rule::expect => StatementKind::Expect(parts.map(|part| self.expectation(part)).collect::<Built<_>>()?),
             Rule::repeat => {
                 let count = self.expression(self.next(&mut parts)?)?;
@@ -383,9 +409,24 @@ fn syntax_error(file: FileId, text: &str, error: pest::error::Error<Rule>) -> Di
 fn hints(text: &str, offset: usize, rest: &str) -> Option<&'static str> {
     let before = text.get(..offset).unwrap_or("").trim_end_matches([' ', '\t']);
     let line = before.rsplit(['\n', ';']).next().unwrap_or("");
-    const KEYWORDS: [&str; 17] = [
+    let begin = before.rfind('\n').map_or(0, |end| end + 1);
+    let whole_line = text.get(begin..).and_then(|text| text.lines().next()).unwrap_or("");
+    if let Some(answer) = foreign::line(whole_line) {
+        return Some(answer);
+    }
+    // `nn.Conv2d` stops at its first dot.
+    let joined = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    if rest.starts_with('.') {
+        let start = before.len() - before.trim_end_matches(joined).len();
+        let head = before.get(before.len() - start..).unwrap_or("");
+        let tail: String = rest.chars().take_while(|&c| joined(c)).collect();
+        if let Some(answer) = foreign::dotted(&format!("{head}{tail}")) {
+            return Some(answer);
+        }
+    }
+    const KEYWORDS: [&str; 20] = [
         "use", "recipe", "net", "block", "repeat", "as", "if", "then", "else", "residual", "shortcut", "from",
-        "expect", "true", "false", "and", "or",
+        "expect", "true", "false", "and", "or", "allow", "warn", "deny",
     ];
     let word: &str = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
     if KEYWORDS.contains(&word) {
@@ -416,6 +457,7 @@ fn hints(text: &str, offset: usize, rest: &str) -> Option<&'static str> {
 fn human(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::use_item | Rule::recipe_item | Rule::net_item | Rule::block_item => "`net`, `block`, `use` or `recipe`",
+        Rule::lint_name => "the code of a lint, such as `N010`",
         Rule::parameters => "parameters in parentheses",
         Rule::parameter => "a parameter such as `width: int = 16`",
         Rule::type_name => "a type (`int`, `float`, `bool`, `size`)",
@@ -468,6 +510,14 @@ mod tests {
         let all = statements("android = relu\nnotable 3\nfrom android");
         assert_eq!(all[0].label.as_ref().unwrap().text, "android");
         assert!(matches!(&all[2].kind, StatementKind::From(name) if name.text == "android"));
+    }
+
+    #[test]
+    fn a_statement_ends_before_the_comment_behind_it() {
+        let text = "relu # why\n\nconv 16 3x3  # one\r\n# two\n from x # \"three\" #\nrepeat 2 { tanh } # four";
+        let found: Vec<String> =
+            statements(text).iter().map(|s| text[s.span.range().start - 8..s.span.range().end - 8].into()).collect();
+        assert_eq!(found, ["relu", "conv 16 3x3", "from x", "repeat 2 { tanh }"]);
     }
 
     #[test]

@@ -2,22 +2,33 @@
 
 use super::ast::{Arguments, Body, Expr, ExprKind, Statement, StatementKind};
 
+/// The bodies of a statement, in order.
+fn inside(statement: &Statement) -> Vec<&Body> {
+    match &statement.kind {
+        StatementKind::Repeat { body, .. } | StatementKind::Sequence(body) => vec![body],
+        StatementKind::If { arms, otherwise } => arms.iter().map(|(_, body)| body).chain(otherwise).collect(),
+        StatementKind::Residual { main, shortcut } => std::iter::once(main).chain(shortcut).collect(),
+        StatementKind::Call(_) | StatementKind::From(_) | StatementKind::Expect(_) | StatementKind::Lint(_) => {
+            Vec::new()
+        }
+    }
+}
+
 /// Visits every statement of a body, those inside `repeat`, `if` and `residual` too.
 pub fn statements<'a>(body: &'a Body, visit: &mut impl FnMut(&'a Statement)) {
     for statement in &body.statements {
         visit(statement);
-        match &statement.kind {
-            StatementKind::Repeat { body, .. } | StatementKind::Sequence(body) => statements(body, visit),
-            StatementKind::If { arms, otherwise } => {
-                arms.iter().for_each(|(_, body)| statements(body, visit));
-                otherwise.iter().for_each(|body| statements(body, visit));
-            }
-            StatementKind::Residual { main, shortcut } => {
-                statements(main, visit);
-                shortcut.iter().for_each(|body| statements(body, visit));
-            }
-            StatementKind::Call(_) | StatementKind::From(_) | StatementKind::Expect(_) => {}
+        for body in inside(statement) {
+            statements(body, visit);
         }
+    }
+}
+
+/// Visits a body and every body inside it.
+pub fn bodies<'a>(body: &'a Body, visit: &mut impl FnMut(&'a Body)) {
+    visit(body);
+    for body in body.statements.iter().flat_map(inside) {
+        bodies(body, visit);
     }
 }
 
@@ -31,7 +42,10 @@ pub fn expressions<'a>(statement: &'a Statement, visit: &mut impl FnMut(&'a Expr
         StatementKind::Repeat { count, .. } => visit(count),
         StatementKind::If { arms, .. } => arms.iter().for_each(|(condition, _)| visit(condition)),
         StatementKind::Expect(facts) => facts.iter().for_each(|fact| visit(&fact.value)),
-        StatementKind::Residual { .. } | StatementKind::Sequence(_) | StatementKind::From(_) => {}
+        StatementKind::Residual { .. }
+        | StatementKind::Sequence(_)
+        | StatementKind::From(_)
+        | StatementKind::Lint(_) => {}
     }
 }
 

@@ -35,7 +35,7 @@ pub fn program(input: Shape, classes: usize) -> Program {
         statistics: vec![Statistic { name: "bn1.running_mean".into(), channels: 3, initial: 1.0 }],
         ops: vec![op("flatten1", OpKind::Flatten, 0, 1), op("linear1", linear, 1, 2)],
         logits: ValueId(2),
-        loss: Loss::SoftmaxCrossEntropy,
+        loss: Loss::SoftmaxCrossEntropy { smoothing: 0.0 },
     }
 }
 

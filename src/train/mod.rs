@@ -9,9 +9,11 @@ mod evaluation;
 pub mod failure;
 pub mod feed;
 pub mod folder;
+pub mod foreign;
 pub mod identity;
 pub mod input;
 pub mod interval;
+mod lints;
 pub mod log;
 pub mod manifest;
 #[cfg(test)]

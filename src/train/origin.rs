@@ -1,5 +1,6 @@
 //! Where each value of a recipe comes from.
 
+use super::section::Assignment;
 use super::yaml::{Part, find};
 use crate::syntax::span::{FileId, SourceMap, Span};
 use serde_yaml::Value;
@@ -64,14 +65,32 @@ pub struct Written {
 impl Written {
     /// Where the text decides on `path`: the key itself, or one above it whose value is a single word (`augment: none`).
     fn decides(&self, path: &[&str]) -> Option<Span> {
+        find(&self.text, self.file, self.key(path)?, Part::Key)
+    }
+
+    /// The same with the value, as far as it begins on the key's line.
+    fn place(&self, path: &[&str]) -> Option<Span> {
+        let path = self.key(path)?;
+        let key = find(&self.text, self.file, path, Part::Key)?;
+        let value = find(&self.text, self.file, path, Part::Value).unwrap_or(key);
+        let between = self.text.get(key.range().end..value.range().start).unwrap_or("\n");
+        Some(if between.contains('\n') { key } else { key.to(value) })
+    }
+
+    /// As much of `path` as the text has.
+    fn key<'p>(&self, path: &'p [&'p str]) -> Option<&'p [&'p str]> {
         let mut here = &self.root;
         let mut depth = 0;
         while let (Value::Mapping(map), Some(step)) = (here, path.get(depth)) {
-            here = map.get(*step)?;
+            here = match map.get(*step) {
+                Some(value) => value,
+                // `init: {kind: normal, std: 0.01}` decides on `init.conv` too.
+                None if path.first() == Some(&"init") && map.contains_key("kind") => break,
+                None => return None,
+            };
             depth += 1;
         }
-        let key = path.get(..depth).filter(|key| !key.is_empty())?;
-        find(&self.text, self.file, key, Part::Key)
+        path.get(..depth).filter(|key| !key.is_empty())
     }
 }
 
@@ -80,8 +99,8 @@ impl Written {
 pub struct Origins {
     /// The recipe's text.
     pub recipe: Option<Written>,
-    /// The `--set`s, split path and whole text; later ones win.
-    pub sets: Vec<(Vec<String>, String)>,
+    /// The `--set`s with their whole texts; later ones win.
+    pub sets: Vec<(Assignment, String)>,
     /// The profile's name and text.
     pub profile: Option<(String, Written)>,
 }
@@ -89,8 +108,7 @@ pub struct Origins {
 impl Origins {
     /// What decided on the value at `path`.
     pub fn of(&self, path: &[&str]) -> Origin {
-        let set = |set: &[String]| path.len() >= set.len() && set.iter().zip(path).all(|(set, step)| set == step);
-        if let Some((_, text)) = self.sets.iter().rev().find(|(path, _)| set(path)) {
+        if let Some((_, text)) = self.set(path) {
             return Origin::Set(text.clone());
         }
         if let Some(span) = self.recipe.as_ref().and_then(|recipe| recipe.decides(path)) {
@@ -100,5 +118,17 @@ impl Origins {
             Some((name, profile)) if profile.decides(path).is_some() => Origin::Profile(name.clone()),
             _ => Origin::BuiltIn,
         }
+    }
+    /// Where the value at `path` was said, key and value: in a `--set` or in the recipe's text.
+    pub fn place(&self, path: &[&str]) -> Option<Span> {
+        match self.set(path) {
+            Some((set, _)) => Some(set.key.to(set.value)),
+            None => self.recipe.as_ref()?.place(path),
+        }
+    }
+
+    fn set(&self, path: &[&str]) -> Option<&(Assignment, String)> {
+        let decides = |set: &[String]| path.len() >= set.len() && set.iter().zip(path).all(|(set, step)| set == step);
+        self.sets.iter().rev().find(|(set, _)| decides(&set.path))
     }
 }

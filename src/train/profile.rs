@@ -6,7 +6,7 @@
 
 use super::origin::Written;
 use super::recipe_text;
-use super::section::{Problem, Source, shown};
+use super::section::{Problem, Source};
 use super::yaml::{self, Part};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::syntax::span::SourceMap;
@@ -69,7 +69,7 @@ pub fn load(value: &Value, base: &Path, sources: &mut SourceMap) -> Result<Optio
             })?;
             (path, text)
         }
-        None => return Err(Failure::Name(unknown(name, value))),
+        None => return Err(Failure::Name(unknown(name))),
     };
     let file = sources.add(path, text.clone());
     let root = yaml::parse(&text, file).map_err(|error| Failure::Text(vec![error]))?;
@@ -83,9 +83,9 @@ pub fn load(value: &Value, base: &Path, sources: &mut SourceMap) -> Result<Optio
     Ok(Some(Profile { name: name.to_string(), written: Written { file, text, root } }))
 }
 
-fn unknown(name: &str, value: &Value) -> Problem {
+fn unknown(name: &str) -> Problem {
     let names = || SHIPPED.iter().map(|(name, _)| *name);
-    let message = format!("there is no profile {}", shown(value));
+    let message = format!("there is no profile `{name}`");
     let problem = Problem { code: Code::RecipeSyntax, message, help: None };
     match suggest::nearest(name, names()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
@@ -129,6 +129,8 @@ pub fn fill(root: &mut Value, profile: &Value) {
         }
         match root.get_mut(key) {
             None => drop(root.insert(key.clone(), value.clone())),
+            // A rule with its number, such as `{kind: normal, std: 0.01}`, leaves nothing open.
+            Some(Value::Mapping(there)) if there.contains_key("kind") => {}
             Some(there @ Value::Mapping(_)) if value.is_mapping() => fill(there, value),
             // `init: he-normal` in a profile against `init: {conv: …}` in the recipe.
             Some(there @ Value::Mapping(_)) => {

@@ -4,11 +4,13 @@ use super::interval::Interval;
 use super::origin::Origins;
 use super::population::PopulationVariance;
 use super::schedule::Schedule;
+use crate::diagnostic::Code;
 use crate::engine::DecayForm;
 use crate::graph::conventions::Conventions;
 use crate::graph::layer::{Rounding, Squares};
 use crate::lower::defaults::{Defaults, InitRules, NormDefaults};
 use crate::lower::program::{Divisor, Role};
+use crate::syntax::ast::LintLevel;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Everything about a run that is not the network. Serialised, it is a recipe text that reads back as the same recipe.
@@ -37,6 +39,8 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Rule for starting weights.
     pub init: InitRules,
+    /// Share of each training target that is spread evenly over all classes; 0 for none.
+    pub label_smoothing: f64,
     /// Batch norm: what the spec does not say, and what it is evaluated with.
     pub batch_norm: BatchNorm,
     /// Pools where the spec does not say.
@@ -51,7 +55,7 @@ pub struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Self {
-        let Defaults { init, norm } = Defaults::default();
+        let Defaults { init, norm, label_smoothing } = Defaults::default();
         let conventions = Conventions::default();
         Recipe {
             profile: None,
@@ -64,6 +68,7 @@ impl Default for Recipe {
             optimizer: Optimizer::default(),
             schedule: Schedule::Constant,
             init,
+            label_smoothing: f64::from(label_smoothing),
             batch_norm: BatchNorm { defaults: norm, ..BatchNorm::default() },
             pooling: Pooling { rounding: conventions.rounding, divisor: conventions.divisor },
             lrn: Lrn { squares: conventions.squares },
@@ -76,7 +81,8 @@ impl Default for Recipe {
 impl Recipe {
     /// What lowering fills in under this recipe.
     pub fn defaults(&self) -> Defaults {
-        Defaults { init: self.init, norm: self.batch_norm.defaults }
+        let norm = self.batch_norm.defaults;
+        Defaults { init: self.init, norm, label_smoothing: self.label_smoothing as f32 }
     }
 
     /// What graph building fills in under this recipe.
@@ -106,6 +112,8 @@ pub struct Resolved {
     pub recipe: Recipe,
     /// Where each was said.
     pub origins: Origins,
+    /// What it says of lints.
+    pub lints: Vec<(Code, LintLevel)>,
 }
 
 /// Batch norm.

@@ -1,6 +1,10 @@
 //! From YAML, and `--set`s over it, to a [`Recipe`].
 
+mod init;
+
+use super::foreign;
 use super::interval::Interval;
+use super::lints;
 use super::origin::{Origin, Origins, Written};
 use super::population::PopulationVariance;
 use super::profile;
@@ -11,14 +15,16 @@ use super::recipe::{
 use super::schedule::{Moment, MomentError, Schedule};
 use super::section::{Problem, Section, Source};
 use super::set;
-use super::values::{each, not_negative, number, positive, share, truth, whole, word};
+use super::values::{not_negative, number, positive, share, truth, whole, word};
 use super::yaml;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::DecayForm;
 use crate::graph::layer::{Rounding, Squares};
-use crate::lower::defaults::{InitRule, InitRules, NormDefaults};
+use crate::lower::defaults::NormDefaults;
 use crate::lower::program::{Divisor, VarianceEstimate};
+use crate::syntax::ast::LintLevel;
 use crate::syntax::span::SourceMap;
+use init::init;
 use serde_yaml::Value;
 use std::path::Path;
 
@@ -88,7 +94,7 @@ impl Recipe {
             file = Some((id, text));
         }
         let sets = set::apply(sets, &mut root, sources)?;
-        origins.sets = sets.iter().map(|set| (set.path.clone(), sources.text(set.key.file).to_string())).collect();
+        origins.sets = sets.iter().map(|set| (set.clone(), sources.text(set.key.file).to_string())).collect();
         if let Some(named) = root.get("profile").cloned() {
             // A file is named as seen from where the name stands.
             let base = if matches!(origins.of(&["profile"]), Origin::Recipe(_)) { folder } else { Path::new("") };
@@ -100,9 +106,9 @@ impl Recipe {
             }
         }
         let source = Source::new(file, sets, root);
-        let recipe = interpret(&source);
+        let (recipe, lints) = interpret(&source);
         let errors = source.into_errors();
-        if errors.is_empty() { Ok(Resolved { recipe, origins }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Resolved { recipe, origins, lints }) } else { Err(errors) }
     }
 }
 
@@ -111,7 +117,7 @@ fn not_read(path: &Path, error: &std::io::Error) -> Diagnostic {
 }
 
 /// Reads all keys; mistakes go to the source, and a default stands in for each.
-fn interpret(source: &Source) -> Recipe {
+fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
     let default = Recipe::default();
     let mut root = source.root();
     let recipe = Recipe {
@@ -126,14 +132,16 @@ fn interpret(source: &Source) -> Recipe {
         optimizer: optimizer(root.section("optimizer"), default.optimizer),
         schedule: schedule(&mut root).unwrap_or(default.schedule),
         init: init(&mut root, default.init),
+        label_smoothing: root.read("label_smoothing", share).unwrap_or(default.label_smoothing),
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
         pooling: pooling(root.section("pooling"), default.pooling),
         lrn: lrn(root.section("lrn"), default.lrn),
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
         checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };
+    let lints = lints::read(&mut root);
     root.finish();
-    recipe
+    (recipe, lints)
 }
 
 /// Holds a profile to the rules of a recipe, and to the keys that a profile has.
@@ -151,17 +159,6 @@ pub(super) fn profile(source: &Source) {
     forms(&mut optimizer, default.optimizer);
     optimizer.finish();
     root.finish();
-}
-
-fn init(root: &mut Section<'_>, default: InitRules) -> InitRules {
-    if !matches!(root.value("init"), Some(Value::Mapping(_))) {
-        return root.read("init", |value| word(value, &InitRule::NAMES)).map_or(default, InitRules::from);
-    }
-    let mut section = root.section("init");
-    let mut rule = |kind, default| section.read(kind, |value| word(value, &InitRule::NAMES)).unwrap_or(default);
-    let rules = InitRules { conv: rule("conv", default.conv), linear: rule("linear", default.linear) };
-    section.finish();
-    rules
 }
 
 fn pooling(mut section: Section<'_>, default: Pooling) -> Pooling {
@@ -225,8 +222,8 @@ fn normalize(root: &mut Section<'_>) -> Option<Normalize> {
             section.missing(key, "numbers of one's own are a mean and a deviation", help);
         }
     }
-    let mean = section.read("mean", |value| each(value, number)).unwrap_or_default();
-    let std = section.read("std", |value| each(value, positive)).unwrap_or_default();
+    let mean = section.each("mean", number).unwrap_or_default();
+    let std = section.each("std", positive).unwrap_or_default();
     if !mean.is_empty() && !std.is_empty() && mean.len() != std.len() {
         let message = format!("{} deviations for {} means", std.len(), mean.len());
         section.report("std", Problem::senseless(message).help(help));
@@ -263,9 +260,7 @@ fn forms(section: &mut Section<'_>, default: Optimizer) -> Optimizer {
         momentum_form: section.read("momentum_form", |value| word(value, &momentum)).unwrap_or(default.momentum_form),
         decay_form: section.read("decay_form", |value| word(value, &decay)).unwrap_or(default.decay_form),
         decay_factor: section.read("decay_factor", positive).unwrap_or(default.decay_factor),
-        decay_except: section
-            .read("decay_except", |value| each(value, |item| word(item, &groups)))
-            .unwrap_or(default.decay_except),
+        decay_except: section.each("decay_except", |item| word(item, &groups)).unwrap_or(default.decay_except),
         ..default
     }
 }
@@ -346,7 +341,7 @@ fn schedule(root: &mut Section<'_>) -> Option<Schedule> {
                     "write such as `[50 %, 75 %]`",
                 );
             }
-            let at = section.read("at", |value| each(value, moment));
+            let at = section.each("at", moment);
             factor(&mut section).zip(at).map(|(factor, at)| Schedule::Multistep { at, factor })
         }
     };
@@ -371,9 +366,14 @@ fn moment(value: &Value) -> Result<Moment, Problem> {
         let problem = Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None };
         match error {
             MomentError::NoUnit => {
-                problem.help(format!("write `{written} steps`, `{written} epochs` or `{written} %`"))
+                let percent =
+                    if number(value).is_ok_and(|number| number <= 100.0) { ", or as `%` of the run" } else { "" };
+                problem.help(format!("write `{written} steps` or `{written} epochs`{percent}"))
             }
-            MomentError::Unit(_) => problem.help("the units are `steps`, `epochs` and `%`"),
+            MomentError::Unit(_) => match foreign::moment(&written).filter(|meant| meant.parse::<Moment>().is_ok()) {
+                Some(meant) => problem.help(format!("write `{meant}`")),
+                None => problem.help("the units are `steps`, `epochs` and `%`"),
+            },
             _ => problem,
         }
     })?;
@@ -442,8 +442,11 @@ fn interval(value: &Value) -> Result<Interval, Problem> {
         _ => return Err(Problem::expected("how often, such as `10 minutes`", value)),
     };
     written.parse().map_err(|error: MomentError| {
-        Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None }
-            .help("write such as `500 steps`, `1 epoch` or `10 minutes`")
+        let problem = Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None };
+        match foreign::moment(&written).filter(|meant| meant.parse::<Interval>().is_ok()) {
+            Some(meant) => problem.help(format!("write `{meant}`")),
+            None => problem.help("write such as `500 steps`, `1 epoch` or `10 minutes`"),
+        }
     })
 }
 

@@ -3,8 +3,9 @@
 //! A [`Source`] is the YAML of a recipe with the `--set`s applied; it knows where each value came from. A [`Section`]
 //! is one mapping in it: what was never asked for when it is finished is an unknown key.
 
+use super::foreign;
 use super::yaml::{Part, find};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::syntax::span::{FileId, Span};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
@@ -103,6 +104,18 @@ impl Source {
 
     /// Reports a mistake at the key or value of `path`; in a `--set` it is a [`Code::RecipeSet`], since the YAML is not to blame.
     pub fn report(&self, path: &[&str], part: Part, code: Code, message: String, label: &str, help: Option<String>) {
+        self.errors.borrow_mut().push(self.diagnose(path, part, code, message, label, help));
+    }
+
+    fn diagnose(
+        &self,
+        path: &[&str],
+        part: Part,
+        code: Code,
+        message: String,
+        label: &str,
+        help: Option<String>,
+    ) -> Diagnostic {
         let set = self
             .sets
             .iter()
@@ -125,7 +138,7 @@ impl Source {
         if let Some(help) = help {
             diagnostic = diagnostic.help(help);
         }
-        self.errors.borrow_mut().push(diagnostic);
+        diagnostic
     }
 
     fn section<'a>(&'a self, path: &[&'a str], value: Option<&'a Value>) -> Section<'a> {
@@ -143,41 +156,6 @@ impl Source {
         Section { source: self, path: path.to_vec(), map, asked: Vec::new() }
     }
 }
-
-/// Words of other tools, and what a recipe calls the same thing.
-const FOREIGN: &[(&str, &str)] = &[
-    ("lr", "learning_rate"),
-    ("base_lr", "learning_rate"),
-    ("rate", "learning_rate"),
-    ("wd", "weight_decay"),
-    ("decay", "weight_decay"),
-    ("l2", "weight_decay"),
-    ("batch_size", "batch"),
-    ("dataset", "data"),
-    ("num_epochs", "epochs"),
-    ("max_epochs", "epochs"),
-    ("max_iter", "steps"),
-    ("iterations", "steps"),
-    ("lr_policy", "schedule"),
-    ("lr_schedule", "schedule"),
-    ("scheduler", "schedule"),
-    ("milestones", "at"),
-    ("stepvalue", "at"),
-    ("stepsize", "every"),
-    ("step_size", "every"),
-    ("gamma", "factor"),
-    ("eps", "epsilon"),
-    ("type", "kind"),
-    ("validation", "hold_out"),
-    ("val_split", "hold_out"),
-    ("augmentation", "augment"),
-    ("normalization", "normalize"),
-    ("initializer", "init"),
-    ("bn", "batch_norm"),
-    ("padding", "pad"),
-    ("mirror", "flip"),
-    ("random_seed", "seed"),
-];
 
 /// One mapping of a recipe.
 pub struct Section<'a> {
@@ -205,6 +183,33 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// A list, or a single value as a list of one, item by item. Each mistake is told at its item; `None` when there is
+    /// one, or no such key.
+    pub fn each<T>(&mut self, key: &'static str, parse: impl Fn(&Value) -> Result<T, Problem>) -> Option<Vec<T>> {
+        let items = match self.value(key)? {
+            Value::Sequence(items) => items,
+            Value::Null => return Some(Vec::new()),
+            single => std::slice::from_ref(single),
+        };
+        let list = matches!(self.value(key), Some(Value::Sequence(_)));
+        let mut values = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match parse(item) {
+                Ok(value) => values.push(value),
+                Err(problem) if list => {
+                    let place = index.to_string();
+                    let mut path = self.path.clone();
+                    path.push(key);
+                    let message = format!("`{}`: {}", path.join("."), problem.message);
+                    let path: Vec<&str> = path.into_iter().chain([place.as_str()]).collect();
+                    self.source.report(&path, Part::Value, problem.code, message, "", problem.help);
+                }
+                Err(problem) => self.report(key, problem),
+            }
+        }
+        (values.len() == items.len()).then_some(values)
     }
 
     /// A mapping inside this one, empty when absent.
@@ -236,6 +241,12 @@ impl<'a> Section<'a> {
         self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "needs it", Some(help.to_string()));
     }
 
+    /// Whether a dotted place is one of this section's keys.
+    fn is_here(&self, place: &str) -> bool {
+        let (section, key) = place.rsplit_once('.').unwrap_or(("", place));
+        section == self.path.join(".") && self.asked.contains(&key)
+    }
+
     /// Reports every key that nothing asked for, with the one that was probably meant.
     pub fn finish(self) {
         for key in self.map.into_iter().flat_map(Mapping::keys) {
@@ -247,18 +258,24 @@ impl<'a> Section<'a> {
             if self.asked.contains(&name) {
                 continue;
             }
-            let foreign = FOREIGN.iter().find(|(word, ours)| *word == name && self.asked.contains(ours));
-            let meant = foreign.map(|(_, ours)| *ours);
-            let meant = meant.or_else(|| suggest::nearest(name, self.asked.iter().copied()));
-            let help = match meant {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("the keys here are {}", suggest::list(self.asked.iter().copied())),
+            let meant = suggest::nearest(name, self.asked.iter().copied());
+            let help = match (foreign::key(&self.path.join("."), name), meant) {
+                (Some(place), _) if self.is_here(place) => {
+                    format!("did you mean `{}`?", place.rsplit('.').next().unwrap_or(place))
+                }
+                (Some(place), _) => format!("a recipe has this as `{place}`"),
+                (None, Some(meant)) => format!("did you mean `{meant}`?"),
+                (None, None) => format!("the keys here are {}", suggest::list(self.asked.iter().copied())),
             };
             let mut path = self.path.clone();
             let place = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
             path.push(name);
             let message = format!("{place} has no key `{name}`");
-            self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            let source = self.source;
+            let told = source.diagnose(&path, Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            let written = told.span().filter(|span| source.file.as_ref().is_some_and(|(file, _)| *file == span.file));
+            let fix = meant.zip(written).map(|(meant, span)| Fix::replace(format!("write `{meant}`"), span, meant));
+            source.errors.borrow_mut().push(told.fix(fix.map(Fix::unsafely)));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The kinds of values a recipe is made of: numbers with bounds, words from a list.
 
+use super::foreign;
 use super::section::Problem;
 use crate::diagnostic::suggest;
 use serde_yaml::Value;
@@ -40,8 +41,18 @@ pub fn whole(value: &Value, least: u64) -> Result<u64, Problem> {
                 Ok(number as u64)
             }
             Ok(number) if number < 0.0 => Err(Problem::senseless("must not be negative")),
-            _ => Err(Problem::expected("a whole number", value)),
+            _ => Err(with_unit(value, Problem::expected("a whole number", value))),
         },
+    }
+}
+
+/// A number that was written with a unit, which its key has already, or with a `k`.
+fn with_unit(value: &Value, problem: Problem) -> Problem {
+    let meant = value.as_str().and_then(foreign::moment);
+    match meant.as_deref().map(|meant| meant.split_once(' ').unwrap_or((meant, ""))) {
+        Some((number, "")) => problem.help(format!("write `{number}`")),
+        Some((number, _)) => problem.help(format!("write `{number}`: the key says the unit")),
+        None => problem,
     }
 }
 
@@ -95,22 +106,12 @@ pub fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Result<T, Pr
         _ => format!("one of {}", suggest::list(names())),
     };
     let problem = Problem::expected(&expected, value);
-    Err(match suggest::nearest(text, names()) {
-        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-        None => problem,
+    let known: Vec<&'static str> = names().collect();
+    Err(match (foreign::value(text, &known), suggest::nearest(text, names())) {
+        (Some(ours), _) => problem.help(format!("here this is `{ours}`")),
+        (None, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),
+        (None, None) => problem,
     })
-}
-
-/// A list, or a single value as a list of one.
-///
-/// # Errors
-/// The first one of an item.
-pub fn each<T>(value: &Value, parse: impl Fn(&Value) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
-    match value {
-        Value::Sequence(items) => items.iter().map(parse).collect(),
-        Value::Null => Ok(Vec::new()),
-        single => Ok(vec![parse(single)?]),
-    }
 }
 
 /// As in `.net` texts, an underscore between digits only helps the eye.

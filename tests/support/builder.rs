@@ -91,7 +91,7 @@ impl Builder {
             statistics: Vec::new(),
             ops: Vec::new(),
             logits: ValueId(0),
-            loss: Loss::SoftmaxCrossEntropy,
+            loss: Loss::SoftmaxCrossEntropy { smoothing: 0.0 },
         };
         Self { program }
     }

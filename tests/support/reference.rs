@@ -175,16 +175,18 @@ pub fn run(program: &Program, weights: &Weights, batch: &Batch<'_>, mode: Mode) 
         values[op.output.0] = y;
     }
     let logits = values[program.logits.0].clone();
-    let loss = cross_entropy(&logits, batch.labels);
+    let loss = cross_entropy(&logits, batch.labels, f64::from(program.loss.smoothing()));
     Pass { values, logits, loss, statistics }
 }
 
-/// Mean of −log softmax(logits)[label].
-pub fn cross_entropy(logits: &[f64], labels: &[u32]) -> f64 {
+/// Mean of −Σ target·log softmax(logits), with what `smoothing` says of the target.
+pub fn cross_entropy(logits: &[f64], labels: &[u32], smoothing: f64) -> f64 {
     let classes = logits.len() / labels.len();
     let losses = logits.chunks(classes).zip(labels).map(|(row, label)| {
         let largest = row.iter().fold(f64::NEG_INFINITY, |most, x| most.max(*x));
-        largest + row.iter().map(|x| (x - largest).exp()).sum::<f64>().ln() - row[*label as usize]
+        let log_sum = largest + row.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
+        let even = row.iter().map(|x| log_sum - x).sum::<f64>() / classes as f64;
+        (1.0 - smoothing) * (log_sum - row[*label as usize]) + smoothing * even
     });
     losses.sum::<f64>() / labels.len() as f64
 }

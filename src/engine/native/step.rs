@@ -142,6 +142,7 @@ pub enum BlockStep {
     Loss {
         logits: Slot,
         gradient: Option<Slot>,
+        smoothing: f32,
     },
     /// g ← g·f′(y)
     ActivateBackward {
@@ -320,7 +321,7 @@ impl BlockStep {
                 inputs.iter_mut().for_each(each);
             }
             B::Move { from, to, .. } => [from, to].into_iter().for_each(each),
-            B::Loss { logits, gradient } => {
+            B::Loss { logits, gradient, .. } => {
                 each(logits);
                 gradient.iter_mut().for_each(each);
             }

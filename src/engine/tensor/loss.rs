@@ -6,17 +6,20 @@ use super::value::{Line, Matrix, Rows, fetch, transposed, upload};
 use crate::engine::{EngineError, Metrics, summable};
 use dfdx::prelude::*;
 
-/// The mean over the batch of −log softmax(logits)\[label\]. `logits` is classes × batch; dfdx's log-softmax takes the
-/// maximum off first.
+/// The mean over the batch of −Σ target·log softmax(logits), the target being 1 − smoothing for the label and
+/// smoothing / classes for every class besides. `logits` is classes × batch; dfdx's log-softmax takes the maximum off
+/// first.
 pub(super) fn cross_entropy<D: TensorDevice, T: Recording<D>>(
     logits: Matrix<D, T>,
     labels: &[u32],
+    smoothing: f32,
 ) -> Result<Tensor<(), f32, D, T>, D::Err> {
     let (classes, batch) = *logits.shape();
-    let mut weights = vec![0.0; classes * batch];
+    let scale = 1.0 / batch as f32;
+    let mut weights = vec![-scale * smoothing / classes as f32; classes * batch];
     for (image, &label) in labels.iter().enumerate() {
         if let Some(weight) = weights.get_mut(label as usize * batch + image) {
-            *weight = -1.0 / batch as f32;
+            *weight -= scale * (1.0 - smoothing);
         }
     }
     let weights = upload(logits.device(), weights, classes, batch)?;

@@ -228,21 +228,30 @@ impl<D: TensorDevice> TensorEngine<D> {
     ) -> Result<(Gradients<f32, D>, Vec<(usize, Moments<D>)>), EngineError> {
         let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
         let (logits, tape) = outcome.logits.split_tape();
+        let smoothing = self.program.loss.smoothing();
         let taped = logits.clone().put_tape(tape);
         let loss = match self.ones.lowering {
             Lowering::Products => {
                 if measured {
                     self.pending.push(logits, batch.labels())?;
                 }
-                cross_entropy(taped, batch.labels()).on::<D>()?
+                cross_entropy(taped, batch.labels(), smoothing).on::<D>()?
             }
             Lowering::Launches => {
                 let labels = self.labels(batch.labels())?;
-                let (own, tape) = log_probability(taped, &labels).on::<D>()?.split_tape();
-                if measured {
-                    self.pending.add(logits, &labels, own.clone())?;
+                if smoothing > 0.0 {
+                    if measured {
+                        let own = log_probability(logits.clone(), &labels).on::<D>()?;
+                        self.pending.add(logits, &labels, own)?;
+                    }
+                    cross_entropy(taped, batch.labels(), smoothing).on::<D>()?
+                } else {
+                    let (own, tape) = log_probability(taped, &labels).on::<D>()?.split_tape();
+                    if measured {
+                        self.pending.add(logits, &labels, own.clone())?;
+                    }
+                    mean_loss(own.put_tape(tape)).on::<D>()?
                 }
-                mean_loss(own.put_tape(tape)).on::<D>()?
             }
         };
         Ok((loss.try_backward().on::<D>()?, outcome.moments))

@@ -276,11 +276,12 @@ impl Writer<'_> {
     }
 
     fn statement(&mut self) {
-        match self.choose(8) {
+        match self.choose(9) {
             0 => {
                 self.put("from ");
                 return self.name();
             }
+            8 => return self.lint(),
             1 => {
                 self.put("expect ");
                 self.fact();
@@ -373,6 +374,16 @@ impl Writer<'_> {
         }
     }
 
+    fn lint(&mut self) {
+        self.pick(&["allow", "warn", "deny"]);
+        self.gap();
+        self.pick(&["N010", "n003", "bias-before-norm", "unused-block"]);
+        if self.choose(3) != 1 {
+            self.space();
+            self.pick(&["\"\"", "\"why; not # now\"", "\"größer - weil\""]);
+        }
+    }
+
     fn fact(&mut self) {
         self.name();
         self.gap();
@@ -385,7 +396,8 @@ impl Writer<'_> {
             if index > 0 {
                 self.separator();
             }
-            match self.choose(4) {
+            match self.choose(5) {
+                4 => self.lint(),
                 0 => {
                     self.pick(&["net", "block"]);
                     self.gap();

@@ -32,7 +32,10 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut offset = 0;
     let mut touches = false;
     while let Some(rest) = text.get(offset..).filter(|rest| !rest.is_empty()) {
-        let (kind, length) = first(rest);
+        let (kind, length) = match found.last() {
+            Some(Token { kind: Kind::Word, text: "allow" | "warn" | "deny", .. }) => lint(rest),
+            _ => first(rest),
+        };
         if let Some(kind) = kind {
             let text = rest.get(..length).unwrap_or(rest);
             let text = if kind == Kind::Comment { text.trim_end() } else { text };
@@ -42,6 +45,17 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
         offset += length.max(1);
     }
     found
+}
+
+/// As [`first`], where the name of a lint may stand: `bias-before-norm` is one word.
+fn lint(rest: &str) -> (Option<Kind>, usize) {
+    match first(rest) {
+        (Some(Kind::Word), _) => {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+            (Some(Kind::Word), end.unwrap_or(rest.len()))
+        }
+        other => other,
+    }
 }
 
 /// Kind and length of what a text begins with; white space has no kind.

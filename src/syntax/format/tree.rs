@@ -85,7 +85,7 @@ pub(super) fn tree(text: &str) -> Body<'_> {
 /// Words after which a sign is not a binary operator, and which no call can begin with.
 pub(super) const KEYWORDS: &[&str] = &[
     "use", "recipe", "net", "block", "repeat", "as", "if", "then", "else", "residual", "shortcut", "from", "expect",
-    "and", "or", "not",
+    "allow", "warn", "deny", "and", "or", "not",
 ];
 
 struct Reader<'a> {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::diagnostic::render;
+use crate::lower::defaults::{InitRule, InitRules};
 use proptest::prelude::*;
 
 fn read(text: &str, sets: &[&str]) -> (Result<Recipe, Vec<Diagnostic>>, SourceMap) {
@@ -37,6 +38,7 @@ optimizer:
   decay_except: [bias, norm]
 schedule: {kind: multistep, at: [32_000 steps, 40 epochs, 75 %], factor: 0.5}
 init: {conv: he-normal, linear: torch}
+label_smoothing: 0.1
 batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, statistics: population, population_variance: pooled, population_images: 10_000}
 pooling: {rounding: ceil, divisor: image}
 lrn: {squares: sum}
@@ -66,7 +68,8 @@ checkpoint: {every: 10 minutes, keep: 5}
             at: vec![Moment::Steps(32_000), Moment::Epochs(40.0), Moment::Percent(75.0)],
             factor: 0.5,
         },
-        init: InitRules { conv: InitRule::HeNormal, linear: InitRule::Torch },
+        init: InitRules { conv: InitRule::HeNormal, linear: InitRule::Torch, bias: None },
+        label_smoothing: 0.1,
         batch_norm: BatchNorm {
             defaults: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
             statistics: Statistics::Population,

@@ -42,7 +42,7 @@ pub fn compile(program: &Program, layers: &Layers, purpose: Purpose) -> Result<C
     let logits = compiler.place(program.logits)?;
     let gradient = (purpose == Purpose::Train)
         .then(|| compiler.slot(format!("gradient of {}", program.values[program.logits.0].name), program.classes()));
-    compiler.block("loss", BlockStep::Loss { logits, gradient });
+    compiler.block("loss", BlockStep::Loss { logits, gradient, smoothing: program.loss.smoothing() });
     let forward = compiler.steps.len();
     if let Some(gradient) = gradient {
         compiler.gradients[program.logits.0] = Some(gradient);

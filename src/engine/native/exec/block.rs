@@ -122,17 +122,17 @@ impl Work<'_> {
                 let (from, to) = (&from[from_start..from_start + len], &mut to[to_start..to_start + len]);
                 if add { pointwise::accumulate(isa, from, to) } else { to.copy_from_slice(from) }
             }
-            B::Loss { logits, gradient } => {
+            B::Loss { logits, gradient, smoothing } => {
                 let labels = &batch.labels[self.images.clone()];
                 let scale = 1.0 / batch.len() as f32;
                 *loss = match gradient {
                     Some(gradient) => {
                         let [logits, gradient] = self.slots(memory, [logits, gradient])?;
-                        loss::softmax_cross_entropy(isa, logits, labels, scale, gradient)
+                        loss::softmax_cross_entropy(isa, logits, labels, smoothing, scale, gradient)
                     }
                     None => {
                         let [logits] = self.slots(memory, [logits])?;
-                        loss::softmax_cross_entropy(isa, logits, labels, scale, &mut [])
+                        loss::softmax_cross_entropy(isa, logits, labels, smoothing, scale, &mut [])
                     }
                 };
             }

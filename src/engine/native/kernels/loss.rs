@@ -15,9 +15,10 @@ pub struct BlockLoss {
 }
 
 multiversion! {
-    /// The loss of the images of a block, `labels.len()` of them, and, into `gradient` (if not empty), its gradient
-    /// times `scale`, 0 in the lanes without an image. Stable: the largest logit is subtracted first.
-    pub fn softmax_cross_entropy(logits: &[f32], labels: &[u32], scale: f32, gradient: &mut [f32]) -> BlockLoss {
+    /// The loss of the images of a block, `labels.len()` of them, and, into `gradient` (if not empty), the gradient of
+    /// the loss with smoothed labels times `scale`, 0 in the lanes without an image. Stable: the largest logit is
+    /// subtracted first.
+    pub fn softmax_cross_entropy(logits: &[f32], labels: &[u32], smoothing: f32, scale: f32, gradient: &mut [f32]) -> BlockLoss {
         let logits = logits.as_chunks::<LANES>().0;
         let mut largest = [f32::NEG_INFINITY; LANES];
         let mut best = [0u32; LANES];
@@ -43,16 +44,18 @@ multiversion! {
         }
         let share: [f32; LANES] =
             std::array::from_fn(|lane| if lane < labels.len() { scale / sum[lane] } else { 0.0 });
+        // Every class's part of a smoothed target.
+        let spread = scale * smoothing / logits.len() as f32;
         for (row, gradient) in logits.iter().zip(gradient.as_chunks_mut::<LANES>().0) {
             for lane in 0..LANES {
                 let probability = exp(row[lane] - largest[lane]) * share[lane];
-                gradient[lane] = if share[lane] == 0.0 { 0.0 } else { probability };
+                gradient[lane] = if share[lane] == 0.0 { 0.0 } else { probability - spread };
             }
         }
         let gradient = gradient.as_chunks_mut::<LANES>().0;
         for (lane, &label) in labels.iter().enumerate().take(LANES) {
             if let Some(row) = gradient.get_mut(label as usize) {
-                row[lane] -= scale;
+                row[lane] -= scale * (1.0 - smoothing);
             }
         }
         total

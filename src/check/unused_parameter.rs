@@ -1,34 +1,42 @@
-//! N001: a block is never called. N002: a parameter is never read.
+//! N002: a parameter is never read.
 //!
 //! ## What it does
-//! Warns of a block of the spec itself that no statement calls, and of a parameter, or the counter of a `repeat`, that
-//! nothing reads. Blocks of used files may serve other specs and are not told.
+//! Warns of a parameter of a block or net, or the counter of a `repeat`, that nothing reads.
 //!
 //! ## Why is this bad?
-//! What is never called is not in the network, though a reader believes it is. A parameter that is never read is a
-//! knob that turns nothing: a `stride` that was meant for the convolution, for example.
+//! A parameter that is never read is a knob that turns nothing: a `stride` that was meant for the convolution, for
+//! example. Every call that gives it believes in it.
 //!
 //! ## Example
-//! ```text
-//! block basic(width: int, stride: int = 1) { conv width 3x3 pad 1; bn }
+//! ```net
+//! net example { input 3x32x32; basic(16, stride: 2); global_avg_pool; linear 10 }
+//! block basic(width: int, stride: int = 1) { conv width 3x3 pad 1; bn; relu }
 //! ```
 //!
 //! ## Use instead
-//! ```text
-//! block basic(width: int, stride: int = 1) { conv width 3x3 stride stride pad 1; bn }
+//! ```net
+//! net example { input 3x32x32; basic(16, stride: 2); global_avg_pool; linear 10 }
+//! block basic(width: int, stride: int = 1) { conv width 3x3 stride stride pad 1; bn; relu }
 //! ```
+//!
+//! ## Reference
+//! Rust's lint `unused_variables`.
 
+use super::{Check, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::catalog;
 use crate::graph::resolve::{Definitions, own_definitions};
 use crate::syntax::ast::{Arguments, Body, Call, Definition, Expr, ExprKind, Name, Statement, StatementKind};
 use crate::syntax::load::Spec;
+use crate::syntax::span::SourceMap;
 use crate::syntax::walk;
 use std::collections::HashSet;
 
-/// Looks at the tree, so that what the net never reaches is seen too.
-pub fn check(spec: &Spec, definitions: &Definitions<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let mut called = HashSet::new();
+/// This check.
+pub const CHECK: Check =
+    Check { code: Code::UnusedParameter, file: include_str!("unused_parameter.rs"), run: Run::Tree(check) };
+
+fn check(spec: &Spec, definitions: &Definitions<'_>, _: &SourceMap, diagnostics: &mut Vec<Diagnostic>) {
     for definition in own_definitions(spec) {
         let mut read = HashSet::new();
         for default in definition.parameters.iter().filter_map(|parameter| parameter.default.as_ref()) {
@@ -38,26 +46,13 @@ pub fn check(spec: &Spec, definitions: &Definitions<'_>, diagnostics: &mut Vec<D
         for parameter in &definition.parameters {
             unused(&parameter.name, &read, &format!("`{}`", definition.name.text), diagnostics);
         }
-        walk::statements(&definition.body, &mut |statement| match &statement.kind {
-            StatementKind::Call(call) => {
-                called.insert(call.callee.text.as_str());
-            }
-            StatementKind::Repeat { index: Some(index), body, .. } => {
+        walk::statements(&definition.body, &mut |statement| {
+            if let StatementKind::Repeat { index: Some(index), body, .. } = &statement.kind {
                 let mut read = HashSet::new();
                 read_in(body, definitions, &mut read);
                 unused(index, &read, "this `repeat`", diagnostics);
             }
-            _ => {}
         });
-    }
-    for (name, block) in &definitions.blocks {
-        if spec.root().is_some_and(|root| root.id == block.span.file) && !called.contains(name) {
-            diagnostics.push(
-                Diagnostic::new(Code::UnusedBlock, format!("block `{name}` is never called"))
-                    .at(block.name.span, "not called anywhere")
-                    .help("call it, or take it out"),
-            );
-        }
     }
 }
 
@@ -112,12 +107,11 @@ mod tests {
     const NET: &str = "net test { input 3x8x8; basic(4); flatten; linear 10 }\n";
 
     #[test]
-    fn blocks_and_parameters_that_do_nothing() {
+    fn parameters_that_do_nothing() {
         let block = |body: &str| file(&format!("{NET}block basic(width: int, stride: int = 1) {{ {body} }}"));
         assert_eq!(block("conv width 3x3 stride stride"), [""; 0]);
         assert_eq!(block("conv width 3x3 stride 2"), ["N002"]);
         assert_eq!(block("conv width 3x3 bias stride (stride)").len(), 0);
-        assert_eq!(file(&format!("{NET}block basic(w: int) {{ conv w 1x1 }}\nblock other() {{ relu }}")), ["N001"]);
         assert_eq!(block("repeat stride as i { conv width 1x1 }"), ["N002"]);
         assert!(block("repeat stride as i { conv (width + i) 1x1 }").is_empty());
     }

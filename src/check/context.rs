@@ -1,0 +1,84 @@
+//! What a check may look at.
+
+use super::Target;
+use crate::data::loader::LoaderOptions;
+use crate::data::normalize::Normalization;
+use crate::diagnostic::Diagnostic;
+use crate::graph::shape::Shaped;
+use crate::lower::program::Program;
+use crate::syntax::load::{Spec, recipe};
+use crate::syntax::span::{SourceMap, Span};
+use crate::train::origin::{Origin, Origins};
+use crate::train::recipe::Recipe;
+use crate::train::schedule::Clock;
+
+/// The network, and what else is known.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The syntax trees.
+    pub spec: &'a Spec,
+    /// The layers, unrolled, with their shapes.
+    pub shaped: &'a Shaped,
+    /// The data set, if one is known.
+    pub target: Option<&'a Target>,
+    /// The texts, for places in messages.
+    pub sources: &'a SourceMap,
+}
+
+/// How the network is trained: a recipe that somebody wrote, with the places of its values.
+#[derive(Clone, Copy)]
+pub struct Training<'a> {
+    /// The values in force.
+    pub recipe: &'a Recipe,
+    /// Where each was said.
+    pub origins: &'a Origins,
+    /// What the network lowers to; none while the spec has errors.
+    pub program: Option<&'a Program>,
+    /// The spec with the texts and the data set.
+    pub context: Context<'a>,
+}
+
+impl Training<'_> {
+    /// Who said the value at a path, such as `["optimizer", "weight_decay"]`.
+    pub fn origin(&self, path: &[&str]) -> Origin {
+        self.origins.of(path)
+    }
+
+    /// Where the value at a path was said, key and value: in the recipe or in a `--set`. `None` for what a profile says
+    /// and for netc's own defaults.
+    pub fn place(&self, path: &[&str]) -> Option<Span> {
+        self.origins.place(path)
+    }
+
+    /// Points a message at the value of a path. What nobody wrote has no place: then the message points at the line of
+    /// the spec that names the recipe, and says whose value it is.
+    #[must_use]
+    pub fn point(&self, diagnostic: Diagnostic, path: &[&str], label: &str) -> Diagnostic {
+        if let Some(span) = self.place(path) {
+            return diagnostic.at(span, label);
+        }
+        let diagnostic = match self.origin(path) {
+            Origin::BuiltIn => diagnostic.note(format!("the recipe does not say `{}`: {label}", path.join("."))),
+            other => {
+                diagnostic.note(format!("`{}` is {}'s: {label}", path.join("."), other.describe(self.context.sources)))
+            }
+        };
+        match recipe(self.context.spec, self.context.sources) {
+            Some((_, span)) if diagnostic.span().is_none() => diagnostic.at(span, "the recipe"),
+            _ => diagnostic,
+        }
+    }
+
+    /// Training images in one epoch, those kept aside not counted; none where the data set is not known.
+    pub fn images(&self) -> Option<usize> {
+        let target = self.context.target?;
+        target.description.train.checked_sub(self.recipe.hold_out).filter(|&images| images > 0)
+    }
+
+    /// The steps of an epoch and of the whole run, as training counts them.
+    pub fn clock(&self) -> Option<Clock> {
+        let loader = LoaderOptions::training(self.recipe.batch, Normalization::None, None, 0);
+        let steps_per_epoch = loader.steps_per_epoch(self.images()?).max(1);
+        Some(Clock { steps_per_epoch, total_steps: self.recipe.length.steps(steps_per_epoch) })
+    }
+}
