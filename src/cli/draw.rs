@@ -4,7 +4,7 @@ use super::compile::{self, Options};
 use super::output::Output;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::look::draw::scene::scene;
-use crate::look::draw::{Format, Seen, TooLarge, layout, write};
+use crate::look::draw::{Format, Seen, layout, write};
 use clap::Args;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -49,9 +49,9 @@ pub fn run(args: &DrawArgs, output: &Output) -> ExitCode {
     };
     output.diagnostics(&warnings, &view.sources);
     let scene = scene(&view.shaped, Seen { depth: args.depth, fold: !args.unfold });
-    let written = write(&scene, format).map_err(|TooLarge { boxes }| {
-        Diagnostic::new(Code::OutputFailed, format!("{boxes} boxes are too many for one picture"))
-            .note(format!("it has at most {} in one frame", layout::MOST))
+    let written = write(&scene, format).map_err(|error| {
+        Diagnostic::new(Code::OutputFailed, error.to_string())
+            .note(format!("one frame has at most {} boxes, and edges that pass {}", layout::MOST, layout::MOST_PASSED))
             .help("close blocks with `--depth 0`, or write `--format dot` and let Graphviz lay it out")
     });
     let result = written.and_then(|text| match &args.output {

@@ -1,7 +1,8 @@
 //! A scene as Graphviz.
 
-use super::scene::{Cluster, Scene};
+use super::scene::{Cluster, Members, Scene};
 use super::svg::{colors, escaped};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Writes the graph.
@@ -12,7 +13,7 @@ pub fn write(scene: &Scene) -> String {
     dot.push_str("  labelloc=t fontname=\"monospace\"\n");
     dot.push_str("  node [shape=plain fontname=\"monospace\" fontsize=12]\n");
     dot.push_str("  edge [fontname=\"monospace\" fontsize=10 color=\"#7c8798\" fontcolor=\"#64748b\"]\n");
-    inside(scene, None, 1, &mut dot);
+    inside(scene, &scene.members(), None, 1, &mut dot);
     for edge in &scene.edges {
         let _ = writeln!(dot, "  n{} -> n{} [label={}]", edge.from, edge.to, quoted(&format!(" {}", edge.shape)));
     }
@@ -20,9 +21,16 @@ pub fn write(scene: &Scene) -> String {
     dot
 }
 
-fn inside(scene: &Scene, frame: Option<usize>, depth: usize, dot: &mut String) {
+fn inside(
+    scene: &Scene,
+    members: &HashMap<Option<usize>, Members>,
+    frame: Option<usize>,
+    depth: usize,
+    dot: &mut String,
+) {
     let indent = "  ".repeat(depth);
-    for (index, drawn) in scene.boxes.iter().enumerate().filter(|(_, drawn)| drawn.group == frame) {
+    let Some(here) = members.get(&frame) else { return };
+    for (index, drawn) in here.boxes.iter().filter_map(|&index| Some((index, scene.boxes.get(index)?))) {
         // A table, since a box may have layers of several colours.
         let rows: Vec<String> = drawn
             .rows
@@ -37,14 +45,13 @@ fn inside(scene: &Scene, frame: Option<usize>, depth: usize, dot: &mut String) {
             rows.concat()
         );
     }
-    for (index, Cluster { title, scope, .. }) in
-        scene.groups.iter().enumerate().filter(|(_, group)| group.parent == frame)
-    {
+    for (index, group) in here.groups.iter().filter_map(|&index| Some((index, scene.groups.get(index)?))) {
+        let Cluster { title, scope, .. } = group;
         let label = if scope.is_empty() { title.clone() } else { format!("{title}  {scope}") };
         let _ = writeln!(dot, "{indent}subgraph cluster{index} {{");
         let _ =
             writeln!(dot, "{indent}  label={} labeljust=l fontname=\"monospace\" color=\"#94a3b8\"", quoted(&label));
-        inside(scene, Some(index), depth + 1, dot);
+        inside(scene, members, Some(index), depth + 1, dot);
         let _ = writeln!(dot, "{indent}}}");
     }
 }

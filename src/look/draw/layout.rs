@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 /// The most boxes of one frame: above it a picture is no help, and takes long to lay out.
 pub const MOST: usize = 600;
 
-/// Advance of a character of a fixed-width font, in sizes of the font.
-pub const ADVANCE: f64 = 0.602;
+/// Advance of a character of a fixed-width font, in sizes of the font: 0.60 for most, and some are rounded up to pixels.
+pub const ADVANCE: f64 = 0.64;
 /// Size of the text in boxes.
 pub const TEXT: f64 = 13.0;
 /// Size of the text on edges.
@@ -34,11 +34,18 @@ const COLUMNS: f64 = 28.0;
 /// Between the ends of edges that lead to one box.
 const ENDS: f64 = 22.0;
 
+/// The most boxes that the edges of one frame may pass, all together: each is a bend to be laid out.
+pub const MOST_PASSED: usize = 5000;
+
 /// Why a scene has no places.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TooLarge {
-    /// Boxes side by side and one below the other in one frame.
-    pub boxes: usize,
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TooLarge {
+    /// Too many boxes in one frame.
+    #[error("{0} boxes are too many for one picture")]
+    Boxes(usize),
+    /// Too many long edges in one frame.
+    #[error("edges that pass {0} boxes are too many for one picture")]
+    Passed(usize),
 }
 
 /// A box's place.
@@ -113,7 +120,7 @@ pub fn wide(text: &str, size: f64) -> f64 {
 /// Gives everything its place.
 ///
 /// # Errors
-/// [`TooLarge`] when a frame has more than [`MOST`] boxes.
+/// [`TooLarge`] when a frame has more than [`MOST`] boxes, or its edges pass more than [`MOST_PASSED`].
 pub fn place(scene: &Scene) -> Result<Placed, TooLarge> {
     let mut members: HashMap<Option<usize>, Vec<(usize, Item)>> = HashMap::new();
     let mut first = vec![usize::MAX; scene.groups.len()];
@@ -133,10 +140,10 @@ pub fn place(scene: &Scene) -> Result<Placed, TooLarge> {
     }
     members.values_mut().for_each(|members| members.sort_by_key(|&(place, _)| place));
     if let Some(boxes) = members.values().map(Vec::len).find(|&count| count > MOST) {
-        return Err(TooLarge { boxes });
+        return Err(TooLarge::Boxes(boxes));
     }
     let layout = Layout { scene, members };
-    let whole = layout.group(None);
+    let whole = layout.group(None)?;
     let mut placed = Placed {
         width: whole.width,
         height: whole.height,
@@ -209,12 +216,14 @@ impl Layout<'_> {
         lines
     }
 
-    fn group(&self, frame: Option<usize>) -> Inner {
+    fn group(&self, frame: Option<usize>) -> Result<Inner, TooLarge> {
         let members = self.members.get(&frame).map(Vec::as_slice).unwrap_or_default();
         let inner: HashMap<usize, Inner> = members
             .iter()
-            .filter_map(|&(_, item)| if let Item::Group(id) = item { Some((id, self.group(Some(id)))) } else { None })
-            .collect();
+            .filter_map(|&(_, item)| {
+                if let Item::Group(id) = item { Some(self.group(Some(id)).map(|inner| (id, inner))) } else { None }
+            })
+            .collect::<Result<_, _>>()?;
         let lines = self.lines(frame);
         let mut graph = Graph::with_options(true, true, false);
         graph.set_graph(GraphLabel {
@@ -245,6 +254,12 @@ impl Layout<'_> {
             }
         }
         let order: HashMap<Item, usize> = members.iter().enumerate().map(|(place, &(_, item))| (item, place)).collect();
+        let place = |item: Option<Item>, other: usize| item.and_then(|item| order.get(&item)).copied().unwrap_or(other);
+        let passed: usize =
+            lines.iter().map(|(line, _)| place(line.to, members.len()).saturating_sub(place(line.from, 0))).sum();
+        if passed > MOST_PASSED {
+            return Err(TooLarge::Passed(passed));
+        }
         for (index, (line, label)) in lines.iter().enumerate() {
             let (from, to) = ends(line);
             // What follows in the text stands straight below.
@@ -270,7 +285,7 @@ impl Layout<'_> {
             );
         }
         dagre_dgl_rs::layout(&mut graph);
-        self.collect(frame, members, &inner, &lines, &graph)
+        Ok(self.collect(frame, members, &inner, &lines, &graph))
     }
 
     /// From dagre's centres to places inside the frame.
@@ -346,8 +361,8 @@ impl Layout<'_> {
         }
         exits.values_mut().for_each(|x| *x += shift);
         let mut all = Inner { width, height, routes, exits, ..Inner::default() };
-        for (item, rect) in places {
-            let rect = rect.moved(shift, down);
+        for &(_, item) in members {
+            let rect = places.get(&item).copied().unwrap_or_default().moved(shift, down);
             match item {
                 Item::Box(index) => all.boxes.push((index, rect)),
                 Item::Group(id) => {

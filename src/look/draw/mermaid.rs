@@ -1,7 +1,8 @@
 //! A scene as Mermaid.
 
-use super::scene::{Kind, Scene};
+use super::scene::{Kind, Members, Scene};
 use super::svg::colors;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Every kind with the name of its class.
@@ -22,7 +23,7 @@ pub fn write(scene: &Scene) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "%% {}: {}", scene.title, scene.facts);
     text.push_str("flowchart TB\n");
-    inside(scene, None, 1, &mut text);
+    inside(scene, &scene.members(), None, 1, &mut text);
     for edge in &scene.edges {
         let _ = writeln!(text, "  n{} -->|{}| n{}", edge.from, safe(&edge.shape), edge.to);
     }
@@ -44,17 +45,24 @@ pub fn write(scene: &Scene) -> String {
     text
 }
 
-fn inside(scene: &Scene, frame: Option<usize>, depth: usize, text: &mut String) {
+fn inside(
+    scene: &Scene,
+    members: &HashMap<Option<usize>, Members>,
+    frame: Option<usize>,
+    depth: usize,
+    text: &mut String,
+) {
     let indent = "  ".repeat(depth);
-    for (index, drawn) in scene.boxes.iter().enumerate().filter(|(_, drawn)| drawn.group == frame) {
+    let Some(here) = members.get(&frame) else { return };
+    for (index, drawn) in here.boxes.iter().filter_map(|&index| Some((index, scene.boxes.get(index)?))) {
         let rows: Vec<String> = drawn.rows.iter().map(|row| safe(&row.text)).collect();
         let _ = writeln!(text, "{indent}n{index}[\"{}\"]", rows.join("<br/>"));
     }
-    for (index, group) in scene.groups.iter().enumerate().filter(|(_, group)| group.parent == frame) {
+    for (index, group) in here.groups.iter().filter_map(|&index| Some((index, scene.groups.get(index)?))) {
         let label =
             if group.scope.is_empty() { group.title.clone() } else { format!("{}  {}", group.title, group.scope) };
         let _ = writeln!(text, "{indent}subgraph g{index} [\"{}\"]", safe(&label));
-        inside(scene, Some(index), depth + 1, text);
+        inside(scene, members, Some(index), depth + 1, text);
         let _ = writeln!(text, "{indent}end");
     }
 }

@@ -123,6 +123,29 @@ pub struct Scene {
     pub edges: Vec<Edge>,
 }
 
+/// What stands in a frame: boxes and frames, by their indices.
+#[derive(Debug, Clone, Default)]
+pub struct Members {
+    /// Boxes.
+    pub boxes: Vec<usize>,
+    /// Frames.
+    pub groups: Vec<usize>,
+}
+
+impl Scene {
+    /// What stands directly in each frame, and outside of all.
+    pub fn members(&self) -> HashMap<Option<usize>, Members> {
+        let mut members: HashMap<Option<usize>, Members> = HashMap::new();
+        for (index, drawn) in self.boxes.iter().enumerate() {
+            members.entry(drawn.group).or_default().boxes.push(index);
+        }
+        for (index, group) in self.groups.iter().enumerate() {
+            members.entry(group.parent).or_default().groups.push(index);
+        }
+        members
+    }
+}
+
 /// Decides what is seen of a network.
 pub fn scene(shaped: &Shaped, seen: Seen) -> Scene {
     let summary = summarize(shaped);

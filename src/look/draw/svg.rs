@@ -52,12 +52,12 @@ pub fn write(scene: &Scene, placed: &Placed) -> String {
     );
     let _ = writeln!(
         svg,
-        "<text x=\"{MARGIN}\" y=\"{:.1}\" font-weight=\"bold\" fill=\"#64748b\">{title}</text>",
+        "<text x=\"{MARGIN}\" y=\"{:.1}\" font-weight=\"bold\" fill=\"#6b7a90\">{title}</text>",
         HEADER * 0.85
     );
     let _ = writeln!(
         svg,
-        "<text x=\"{MARGIN}\" y=\"{:.1}\" font-size=\"{SMALL}\" fill=\"#7c8798\">{}</text>",
+        "<text x=\"{MARGIN}\" y=\"{:.1}\" font-size=\"{SMALL}\" fill=\"#6b7a90\">{}</text>",
         HEADER * 1.55,
         escaped(&scene.facts)
     );
@@ -91,14 +91,14 @@ fn frame(svg: &mut String, title: &str, scope: &str, rect: Rect) {
     let middle = y + HEADER / 2.0 + 0.35 * TITLE;
     let _ = writeln!(
         svg,
-        "<text x=\"{:.1}\" y=\"{middle:.1}\" font-size=\"{TITLE}\" font-weight=\"bold\" fill=\"#64748b\">{}</text>",
+        "<text x=\"{:.1}\" y=\"{middle:.1}\" font-size=\"{TITLE}\" font-weight=\"bold\" fill=\"#6b7a90\">{}</text>",
         x + 12.0,
         escaped(title)
     );
     if !scope.is_empty() {
         let _ = writeln!(
             svg,
-            "<text x=\"{:.1}\" y=\"{middle:.1}\" font-size=\"{SMALL}\" fill=\"#7c8798\">{}</text>",
+            "<text x=\"{:.1}\" y=\"{middle:.1}\" font-size=\"{SMALL}\" fill=\"#6b7a90\">{}</text>",
             x + 12.0 + wide(title, TITLE) + 18.0,
             escaped(scope)
         );
@@ -125,7 +125,7 @@ fn edge(svg: &mut String, route: &Route) {
     if let Some((x, y, text)) = &route.label {
         let _ = writeln!(
             svg,
-            "<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"{SMALL}\" fill=\"#7c8798\">{}</text>",
+            "<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"{SMALL}\" fill=\"#6b7a90\">{}</text>",
             y + 0.35 * SMALL,
             escaped(text)
         );

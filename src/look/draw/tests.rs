@@ -175,8 +175,13 @@ fn a_picture_that_is_no_help_is_refused() {
     // Folded, they are two boxes; open, each pass is a frame.
     assert!(place(&scene(&net, Seen::default())).is_ok());
     let open = scene(&net, Seen { depth: None, fold: false });
-    assert!(place(&open).is_err_and(|TooLarge { boxes }| boxes > 700));
+    assert!(place(&open).is_err_and(|error| matches!(error, TooLarge::Boxes(700..))));
     assert!(write(&open, Format::Dot).is_ok() && write(&open, Format::Mmd).is_ok());
+    // Every layer reads all before it.
+    let reads = |layer: usize| (0..layer).map(|other| format!("l{other}")).collect::<Vec<_>>().join(", ");
+    let layers: Vec<String> = (2..40).map(|layer| format!("l{layer} = add({})", reads(layer))).collect();
+    let text = format!("net x {{ l0 = input 3x8x8; l1 = conv 3 1x1; {}; flatten; linear 10 }}", layers.join("; "));
+    assert!(matches!(place(&scene(&shaped(&text), Seen::default())), Err(TooLarge::Passed(5001..))));
 }
 
 #[test]
@@ -192,6 +197,22 @@ fn what_texts_may_hold_is_escaped() {
     roxmltree::Document::parse(&svg).unwrap();
     assert!(write(&scene, Format::Dot).unwrap().contains("digraph \"x\\\"y\""));
     assert!(write(&scene, Format::Mmd).unwrap().contains("#lt;a & #quot;b#quot;#gt;"));
+}
+
+/// The pictures of docs/draw.md; `NETC_BLESS=1` draws them anew.
+#[test]
+fn the_pictures_of_the_documentation_are_up_to_date() {
+    for (name, depth) in [("lenet5", None), ("resnet56", None), ("resnet56-closed", Some(1))] {
+        let spec = format!("specs/{}.net", name.trim_end_matches("-closed"));
+        let net = compile(Path::new(&spec), &Options::default()).shaped.unwrap();
+        let svg = write(&scene(&net, Seen { depth, fold: true }), Format::Svg).unwrap();
+        let path = format!("docs/pictures/{name}.svg");
+        if std::env::var_os("NETC_BLESS").is_some() {
+            std::fs::write(&path, svg).unwrap();
+        } else {
+            assert!(std::fs::read_to_string(&path).unwrap() == svg, "{path} is old: run with NETC_BLESS=1");
+        }
+    }
 }
 
 /// Any boxes in any frames, each reading some before it.
