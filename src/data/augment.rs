@@ -64,6 +64,17 @@ pub struct Variation {
 }
 
 impl Variation {
+    /// The row of an image of `height` rows that becomes row `row`; `None` is outside.
+    pub fn row(self, row: usize, height: usize) -> Option<usize> {
+        row.checked_add_signed(self.down).filter(|&from| from < height)
+    }
+
+    /// The column of an image of `width` columns that becomes column `column`; `None` is outside.
+    pub fn column(self, column: usize, width: usize) -> Option<usize> {
+        let cut = if self.flip { width.checked_sub(column + 1)? } else { column };
+        cut.checked_add_signed(self.right).filter(|&from| from < width)
+    }
+
     /// Writes the varied `source` to `target`, both planes of `height`×`width`; what comes from outside is `T::default()`.
     ///
     /// # Panics
@@ -140,6 +151,9 @@ mod tests {
                     };
                     let expected = padded(row + (down + 2) as usize, cut + (right + 2) as usize);
                     assert_eq!(target[channel * 12 + row * width + column], expected, "{down} {right} {flip}");
+                    let variation = Variation { down, right, flip };
+                    let from = variation.row(row, height).zip(variation.column(column, width));
+                    assert_eq!(from.map_or(0, |(y, x)| source[channel * 12 + y * width + x]), expected);
                 }
             }
         }

@@ -3,11 +3,11 @@
 //! Everything drawn for an image depends on (seed, epoch, index of the image) alone, and the order of an epoch on
 //! (seed, epoch): the batches are the same bits wherever a run starts and however many threads there are.
 
-use super::augment::{Augment, PadValue};
+use super::augment::{Augment, PadValue, Variation};
 use super::normalize::Normalization;
+use super::picks::{Picker, Picks};
 use super::{DataError, Subset};
 use crate::engine::Batch;
-use crate::random::{self, Purpose};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -106,16 +106,12 @@ impl LoaderOptions {
 #[derive(Debug, Default)]
 struct Buffers {
     images: Vec<f32>,
-    labels: Vec<u32>,
-    keys: Vec<u64>,
-    indices: Vec<u32>,
+    picks: Picks,
 }
 
 /// A batch that was prepared. Its memory goes back to the loader when it is dropped.
 #[derive(Debug)]
 pub struct LoadedBatch {
-    epoch: u64,
-    step: u64,
     buffers: Buffers,
     home: Sender<Buffers>,
 }
@@ -123,33 +119,33 @@ pub struct LoadedBatch {
 impl LoadedBatch {
     /// What an engine takes.
     pub fn batch(&self) -> Batch<'_> {
-        let Buffers { images, labels, keys, .. } = &self.buffers;
-        Batch { images, labels, keys }
+        let Buffers { images, picks } = &self.buffers;
+        Batch { images, labels: &picks.labels, keys: &picks.keys }
     }
 
     /// The epoch it belongs to, from 0.
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.buffers.picks.epoch
     }
 
     /// Its number within the epoch, from 0.
     pub fn step(&self) -> u64 {
-        self.step
+        self.buffers.picks.step
     }
 
     /// The index of each image in its split.
     pub fn indices(&self) -> &[u32] {
-        &self.buffers.indices
+        &self.buffers.picks.indices
     }
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.buffers.labels.len()
+        self.buffers.picks.labels.len()
     }
 
     /// Whether there is no image: never.
     pub fn is_empty(&self) -> bool {
-        self.buffers.labels.is_empty()
+        self.buffers.picks.labels.is_empty()
     }
 }
 
@@ -181,31 +177,10 @@ impl Loader {
     /// epoch, or augmentation or normalisation does not fit the images; [`DataError::Thread`] when the system refuses a
     /// thread.
     pub fn new(images: &Subset, options: LoaderOptions) -> Result<Loader, DataError> {
-        let shape = images.split().shape();
-        let steps_per_epoch = options.steps_per_epoch(images.len());
-        if images.is_empty() {
-            return Err(DataError::Option("there is no image to make batches of".into()));
-        }
-        if options.batch == 0 {
-            return Err(DataError::Option("the batch size must be at least 1".into()));
-        }
-        if steps_per_epoch == 0 {
-            return Err(DataError::Option(format!(
-                "{} images never fill a batch of {}: make the batch smaller or keep the last one",
-                images.len(),
-                options.batch
-            )));
-        }
-        if options.step > steps_per_epoch {
-            let step = options.step;
-            return Err(DataError::Option(format!("there is no step {step} in an epoch of {steps_per_epoch}")));
-        }
-        options.normalization.validate(shape)?;
-        if let Some(augment) = options.augment {
-            augment.validate(shape.plane().height, shape.plane().width)?;
-        }
+        let picker = Picker::new(images, options)?;
+        let steps_per_epoch = picker.steps_per_epoch();
         let (sender, batches) = sync_channel(AHEAD);
-        let producer = Producer { images: images.clone(), options, steps_per_epoch };
+        let producer = Producer { picker };
         let thread = std::thread::Builder::new()
             .name("netc-loader".into())
             .spawn(move || producer.run(&sender))
@@ -266,75 +241,46 @@ impl Drop for Loader {
 
 /// What the background thread runs.
 struct Producer {
-    images: Subset,
-    options: LoaderOptions,
-    steps_per_epoch: u64,
+    picker: Picker,
 }
 
 impl Producer {
-    fn run(&self, batches: &SyncSender<LoadedBatch>) {
-        let options = &self.options;
+    fn run(mut self, batches: &SyncSender<LoadedBatch>) {
         let (home, returned) = channel();
-        let elements = self.images.split().shape().elements();
+        let elements = self.picker.images().split().shape().elements();
         let mut scratch = Scratch { bytes: vec![0; elements], numbers: vec![0.0; elements] };
-        let mut first = options.step;
-        let mut epoch = options.epoch;
-        while options.end.is_none_or(|end| epoch < end) {
-            let order = self.order(epoch);
-            for (step, positions) in order.chunks(options.batch).enumerate().take(self.steps_per_epoch as usize) {
-                let step = step as u64;
-                if step < first {
-                    continue;
-                }
-                let mut buffers = returned.try_recv().unwrap_or_default();
-                self.fill(&mut buffers, epoch, positions, &mut scratch);
-                if batches.send(LoadedBatch { epoch, step, buffers, home: home.clone() }).is_err() {
-                    return;
-                }
+        loop {
+            let mut buffers: Buffers = returned.try_recv().unwrap_or_default();
+            if !self.picker.next_into(&mut buffers.picks) {
+                return;
             }
-            first = 0;
-            epoch += 1;
-        }
-    }
-
-    /// The indices of the images of an epoch.
-    fn order(&self, epoch: u64) -> Vec<u32> {
-        let indices = self.images.indices();
-        match self.options.order {
-            Order::Sequential => indices.to_vec(),
-            Order::Shuffled => {
-                let key = random::key(Purpose::Shuffle, &[self.options.seed, epoch]);
-                let order = random::permutation(key, indices.len());
-                order.into_iter().map(|position| indices[position as usize]).collect()
+            self.fill(&mut buffers, &mut scratch);
+            if batches.send(LoadedBatch { buffers, home: home.clone() }).is_err() {
+                return;
             }
         }
     }
 
-    fn fill(&self, buffers: &mut Buffers, epoch: u64, indices: &[u32], scratch: &mut Scratch) {
-        let split = self.images.split();
+    fn fill(&self, buffers: &mut Buffers, scratch: &mut Scratch) {
+        let split = self.picker.images().split();
         let elements = split.shape().elements();
-        let seed = self.options.seed;
-        buffers.indices.clear();
-        buffers.indices.extend_from_slice(indices);
-        buffers.labels.clear();
-        buffers.labels.extend(indices.iter().map(|&index| u32::from(split.labels()[index as usize])));
-        buffers.keys.clear();
-        let key = |&index: &u32| random::key(Purpose::Dropout, &[seed, epoch, u64::from(index)]);
-        buffers.keys.extend(indices.iter().map(key));
+        let Picks { indices, variations, .. } = &buffers.picks;
         buffers.images.resize(indices.len() * elements, 0.0);
-        for (&index, target) in indices.iter().zip(buffers.images.chunks_exact_mut(elements)) {
-            self.prepare(split.image(index as usize), epoch, u64::from(index), target, scratch);
+        for ((&index, &variation), target) in
+            indices.iter().zip(variations).zip(buffers.images.chunks_exact_mut(elements))
+        {
+            self.prepare(split.image(index as usize), variation, target, scratch);
         }
     }
 
     /// One image, varied and normalised.
-    fn prepare(&self, image: &[u8], epoch: u64, index: u64, target: &mut [f32], scratch: &mut Scratch) {
-        let plane = self.images.split().shape().plane();
-        let normalization = &self.options.normalization;
-        let Some(augment) = self.options.augment else {
+    fn prepare(&self, image: &[u8], variation: Variation, target: &mut [f32], scratch: &mut Scratch) {
+        let plane = self.picker.images().split().shape().plane();
+        let options = self.picker.options();
+        let normalization = &options.normalization;
+        let Some(augment) = options.augment else {
             return normalization.apply(image, target, plane.area());
         };
-        let variation = augment.draw(self.options.seed, epoch, index);
         // Which comes first is what the padding's value means.
         match augment.pad_value {
             PadValue::Zero => {

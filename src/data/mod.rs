@@ -13,6 +13,7 @@ pub mod loader;
 pub mod locate;
 pub mod mnist;
 pub mod normalize;
+pub mod picks;
 pub mod shapes;
 mod split;
 

@@ -120,14 +120,20 @@ impl Normalization {
                 }
             }
             Normalization::PerImage => {
-                let (sum, squares) = sums(image);
-                let count = image.len() as f64;
-                let mean = sum as f64 / count;
-                let std = variance(sum, squares, image.len()).sqrt().max(1.0 / count.sqrt());
-                scale(image, target, mean as f32, (1.0 / std) as f32);
+                let (mean, factor) = image_statistics(image);
+                scale(image, target, mean, factor);
             }
         }
     }
+}
+
+/// What [`Normalization::PerImage`] does to the bytes x of an image: (x − .0)·.1.
+pub fn image_statistics(image: &[u8]) -> (f32, f32) {
+    let (sum, squares) = sums(image);
+    let count = image.len() as f64;
+    let mean = sum as f64 / count;
+    let std = variance(sum, squares, image.len()).sqrt().max(1.0 / count.sqrt());
+    (mean as f32, (1.0 / std) as f32)
 }
 
 /// (x − mean)·factor: in this order the mean itself becomes 0 exactly.

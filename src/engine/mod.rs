@@ -4,6 +4,7 @@
 //! autograd, on the CPU or a CUDA device. [`native`] compiles for the CPU ahead and is the fast one.
 
 pub mod native;
+pub mod resident;
 pub mod select;
 mod state;
 pub mod tensor;
@@ -173,6 +174,11 @@ pub trait Engine {
     /// # Errors
     /// [`EngineError::Device`].
     fn state(&self) -> Result<State, EngineError>;
+
+    /// The engine as one that can have the images on a device of its own, if it is one.
+    fn resident(&mut self) -> Option<&mut dyn resident::Resident> {
+        None
+    }
 
     /// One step of training: forward in [`Mode::Train`], backward, update, running statistics.
     ///

@@ -1,13 +1,14 @@
 //! What a network reaches on images that it was not trained on.
 
 use super::failure::RunError;
+use super::feed::Feed;
 use super::input::Input;
 use super::population::{self, Method};
 use super::recipe::{Recipe, Statistics};
 use super::report::{Evaluated, Observer, Score, Which};
 use super::stop::Stop;
 use crate::data::Subset;
-use crate::data::loader::{Loader, LoaderOptions};
+use crate::data::loader::LoaderOptions;
 use crate::data::normalize::Normalization;
 use crate::engine::{Engine, State};
 
@@ -28,14 +29,14 @@ pub fn evaluate(
     engine.read_metrics()?;
     let total = images.len() as u64;
     let mut done = 0;
-    for loaded in Loader::new(images, LoaderOptions::evaluation(batch, normalization.clone()))? {
+    for fed in Feed::new(engine, images, LoaderOptions::evaluation(batch, normalization.clone()))? {
         if stop.requested() {
             // Half a result is none, and must not become one with what comes after.
             engine.read_metrics()?;
             return Ok(None);
         }
-        engine.evaluate(&loaded.batch())?;
-        done += loaded.len() as u64;
+        fed.evaluate(engine)?;
+        done += fed.len() as u64;
         progress(done, total);
     }
     Ok(Some(engine.read_metrics()?.into()))

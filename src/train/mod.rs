@@ -8,6 +8,7 @@ pub mod checkpoint;
 mod evaluation;
 pub mod events;
 pub mod failure;
+pub mod feed;
 pub mod folder;
 pub mod foreign;
 pub mod groups;

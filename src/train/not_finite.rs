@@ -5,6 +5,7 @@
 //! that loses a number is made once more by the reference engine, which looks at the output of every layer.
 
 use super::failure::{Origin, Place};
+use super::feed::Fed;
 use super::input::Input;
 use super::recipe::Recipe;
 use super::steps::Steps;
@@ -52,10 +53,10 @@ impl Copy {
     pub fn find(self, engine: &mut dyn Engine, recipe: &Recipe, input: &Input, until: u64) -> Option<Origin> {
         engine.load(&self.state).ok()?;
         engine.read_metrics().ok()?;
-        let mut steps = Steps::new(recipe, input, engine.program(), self.step).ok()?;
+        let mut steps = Steps::as_pixels(recipe, input, engine, self.step).ok()?;
         let mut before = self.state;
         while steps.done() < until {
-            let loaded = steps.next_batch()?;
+            let Fed::Pixels(loaded) = steps.next_batch()? else { return None };
             engine.train_step(&loaded.batch(), &steps.update()).ok()?;
             let step = steps.count();
             let loss = engine.read_metrics().ok()?.loss_sum;

@@ -44,6 +44,7 @@ pub fn recipe(recipe: &Recipe, steps: u64) -> Recipe {
         length: Length::Steps(steps),
         hold_out: 0,
         schedule: Schedule::default(),
+        average: None,
         ..recipe.clone()
     };
     bare.optimizer.weight_decay = 0.0;
@@ -73,7 +74,7 @@ pub fn overfit(
     stop: &Stop,
     progress: &mut dyn FnMut(&StepReport),
 ) -> Result<Learnt, RunError> {
-    let mut steps = Steps::new(recipe, input, engine.program(), 0)?;
+    let mut steps = Steps::new(recipe, input, engine, 0)?;
     let clock = steps.clock();
     let begin = Instant::now();
     let mut copy = Copy::new(0, engine)?;
@@ -81,11 +82,11 @@ pub fn overfit(
     loop {
         let mut metrics = Metrics::default();
         for _ in 0..clock.steps_per_epoch {
-            // The loader has no end.
-            let Some(loaded) = steps.next_batch() else { break };
+            // There is no end of them.
+            let Some(batch) = steps.next_batch() else { break };
             let rate = steps.rate();
-            engine.train_step(&loaded.batch(), &steps.update())?;
-            drop(loaded);
+            batch.train(engine, &steps.update())?;
+            drop(batch);
             let step = steps.count();
             let read = engine.read_metrics()?;
             if !read.loss_sum.is_finite() {

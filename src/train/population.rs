@@ -6,10 +6,11 @@
 //! procedure" (README of KaimingHe/deep-residual-networks). Images come without augmentation, in shuffled batches: a
 //! folder sorted by class would otherwise give batches of one class each.
 
+use super::feed::Feed;
 use super::runner::RunError;
 use super::stop::Stop;
 use crate::data::Subset;
-use crate::data::loader::{Loader, LoaderOptions, Order};
+use crate::data::loader::{LoaderOptions, Order};
 use crate::data::normalize::Normalization;
 use crate::engine::Engine;
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
@@ -56,12 +57,12 @@ pub fn statistics(
     (options.order, options.seed) = (Order::Shuffled, method.seed);
     let total = images.len() as u64;
     let mut done = 0;
-    for loaded in Loader::new(images, options)? {
+    for fed in Feed::new(engine, images, options)? {
         if stop.requested() {
             return Ok(None);
         }
-        sums.add(&engine.moments(&loaded.batch())?, loaded.len(), method.variance);
-        done += loaded.len() as u64;
+        sums.add(&fed.moments(engine)?, fed.len(), method.variance);
+        done += fed.len() as u64;
         progress(done, total);
     }
     Ok(Some(sums.finish(method.variance)))

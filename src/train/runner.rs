@@ -44,7 +44,7 @@ pub fn train(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, RunError> {
-    let mut steps = Steps::new(recipe, input, engine.program(), from.step)?;
+    let mut steps = Steps::new(recipe, input, engine, from.step)?;
     let clock = steps.clock();
     let copy = Copy::new(from.step, engine)?;
     let mut epoch = Epoch::resume(&from, clock);
@@ -70,11 +70,11 @@ pub fn train(
         if interrupted {
             break;
         }
-        // The loader has no end.
-        let Some(loaded) = steps.next_batch() else { break };
+        // There is no end of them.
+        let Some(batch) = steps.next_batch() else { break };
         let rate = steps.rate();
-        run.engine.train_step(&loaded.batch(), &steps.update())?;
-        drop(loaded);
+        batch.train(run.engine, &steps.update())?;
+        drop(batch);
         let step = steps.count();
         let due = !run.ends(step) && run.observer.is_due(step, clock.steps_per_epoch);
         let silent = epoch.read.elapsed() >= READ_AFTER;

@@ -2,34 +2,52 @@
 //! run had come there by itself.
 
 use super::failure::RunError;
+use super::feed::{Fed, Feed};
 use super::input::Input;
 use super::recipe::Recipe;
 use super::schedule::Clock;
 use super::updates::Updates;
-use crate::data::loader::{LoadedBatch, Loader, LoaderOptions};
-use crate::engine::Update;
-use crate::lower::program::Program;
+use crate::data::loader::LoaderOptions;
+use crate::engine::{Engine, Update};
 use std::time::Duration;
 
 /// Where the steps are, and what the next one is made of.
 pub struct Steps {
-    loader: Loader,
+    feed: Feed,
     updates: Updates,
     done: u64,
 }
 
 impl Steps {
-    /// The steps that come after the first `done`.
+    /// The steps that come after the first `done`, for this engine.
     ///
     /// # Errors
     /// When the data cannot be loaded as the recipe says.
-    pub fn new(recipe: &Recipe, input: &Input, program: &Program, done: u64) -> Result<Self, RunError> {
+    pub fn new(recipe: &Recipe, input: &Input, engine: &mut dyn Engine, done: u64) -> Result<Self, RunError> {
+        let feed = Feed::new(engine, &input.train, Self::options(recipe, input, done))?;
+        Ok(Self::with(recipe, input, engine, feed, done))
+    }
+
+    /// The same with all batches as pixels, for an engine that is to be looked into.
+    ///
+    /// # Errors
+    /// When the data cannot be loaded as the recipe says.
+    pub fn as_pixels(recipe: &Recipe, input: &Input, engine: &dyn Engine, done: u64) -> Result<Self, RunError> {
+        let feed = Feed::pixels(&input.train, Self::options(recipe, input, done))?;
+        Ok(Self::with(recipe, input, engine, feed, done))
+    }
+
+    fn options(recipe: &Recipe, input: &Input, done: u64) -> LoaderOptions {
         let options = LoaderOptions::training(recipe.batch, input.normalization.clone(), input.augment, recipe.seed);
         let steps_per_epoch = options.steps_per_epoch(input.train.len()).max(1);
-        let options = options.starting_at(done / steps_per_epoch, done % steps_per_epoch);
-        let loader = Loader::new(&input.train, options)?;
+        options.starting_at(done / steps_per_epoch, done % steps_per_epoch)
+    }
+
+    fn with(recipe: &Recipe, input: &Input, engine: &dyn Engine, feed: Feed, done: u64) -> Self {
+        let options = Self::options(recipe, input, done);
+        let steps_per_epoch = options.steps_per_epoch(input.train.len()).max(1);
         let clock = Clock { steps_per_epoch, total_steps: recipe.length.steps(steps_per_epoch) };
-        Ok(Steps { loader, updates: Updates::new(recipe, program, clock), done })
+        Steps { feed, updates: Updates::new(recipe, engine.program(), clock), done }
     }
 
     /// How long things are.
@@ -42,9 +60,9 @@ impl Steps {
         self.done
     }
 
-    /// Images of the next step; a loader has no end.
-    pub fn next_batch(&mut self) -> Option<LoadedBatch> {
-        self.loader.next()
+    /// Images of the next step; there is no end.
+    pub fn next_batch(&mut self) -> Option<Fed> {
+        self.feed.next()
     }
 
     /// Learning rate of the next step.
@@ -70,6 +88,6 @@ impl Steps {
 
     /// Time spent waiting for input so far.
     pub fn waited(&self) -> Duration {
-        self.loader.waited()
+        self.feed.waited()
     }
 }

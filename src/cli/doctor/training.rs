@@ -163,7 +163,7 @@ fn cuda(bench: &Bench, reference: Option<&Trained>) -> Finding {
             finding.note("no NVIDIA driver was seen either")
         };
     }
-    match bench.train(Selection { device: Device::Cuda, ..Selection::default() }) {
+    match bench.train(Selection { device: Device::Cuda(0), ..Selection::default() }) {
         Ok(trained) => match reference {
             Some(reference) => {
                 compared("cuda", "the CUDA device and the processor", &bench.program, &trained, reference)

@@ -1,6 +1,7 @@
 use super::*;
 use crate::data::Split;
 use crate::graph::dims::Shape;
+use crate::random::{self, Purpose};
 use std::sync::Arc;
 
 /// `count` images of 2x4x4; every byte of image i is i.

@@ -1,11 +1,11 @@
 //! What the engine asks of a dfdx device.
 
 use crate::engine::EngineError;
-use dfdx::prelude::{Cache, Cpu, Device, Tape};
+use dfdx::prelude::{Cache, Cpu, Device, Synchronize, Tape};
 use std::fmt::Display;
 
 /// A dfdx device that the engine can run on.
-pub trait TensorDevice: Device<f32> + Cache {
+pub trait TensorDevice: Device<f32> + Cache + Synchronize {
     /// Name in messages: `cpu` or `cuda`.
     const NAME: &'static str;
     /// The forms of the operations that suit it.

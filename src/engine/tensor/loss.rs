@@ -1,8 +1,9 @@
-//! Softmax cross-entropy: on the tape for the gradient, and from the logits in `f64` for the metrics.
+//! Softmax cross-entropy: on the tape for the gradient, and for the metrics from the logits in `f64` or, where launches
+//! count, summed on the device in `f32`.
 
-use super::device::{Recording, TensorDevice};
-use super::value::{Matrix, transposed, upload};
-use crate::engine::{Metrics, summable};
+use super::device::{OnDevice, Recording, TensorDevice};
+use super::value::{Line, Matrix, Rows, fetch, transposed, upload};
+use crate::engine::{EngineError, Metrics, summable};
 use dfdx::prelude::*;
 
 /// The mean over the batch of −Σ target·log softmax(logits), the target being 1 − smoothing for the label and
@@ -25,40 +26,117 @@ pub(super) fn cross_entropy<D: TensorDevice, T: Recording<D>>(
     logits.try_log_softmax::<Axis<0>>()?.try_mul(weights)?.try_sum::<(), Axes2<0, 1>>()
 }
 
+/// Log of the softmax's probability of each image's own class. `labels` is one a column.
+pub(super) fn log_probability<D: TensorDevice, T: Recording<D>>(
+    logits: Matrix<D, T>,
+    labels: &Rows<D>,
+) -> Result<Line<D, T>, D::Err> {
+    logits.try_log_softmax::<Axis<0>>()?.try_permute::<(usize, usize), Axes2<1, 0>>()?.try_select(labels.clone())
+}
+
+/// The loss of [`cross_entropy`] from what [`log_probability`] says: fewer launches, and nothing that is as large as
+/// the logits goes to the device.
+pub(super) fn mean_loss<D: TensorDevice, T: Recording<D>>(own: Line<D, T>) -> Result<Tensor<(), f32, D, T>, D::Err> {
+    let (batch,) = *own.shape();
+    own.try_mul(-1.0 / batch as f32)?.try_sum::<(), Axis<0>>()
+}
+
 /// Metrics that wait on the device, so that a step need not wait for them.
 #[derive(Debug)]
 pub(super) struct Pending<D: TensorDevice> {
     batches: Vec<(Matrix<D>, Vec<u32>)>,
+    sums: Option<Sums<D>>,
     summed: Metrics,
+    /// Classes × classes: 0 for a class before that of the row, −∞ for it and those after.
+    before: Option<Matrix<D>>,
 }
+
+/// Sums over batches of one size, a number a column.
+#[derive(Debug)]
+struct Sums<D: TensorDevice> {
+    log_probabilities: Line<D>,
+    hits: Line<D>,
+    batches: usize,
+}
+
+/// Batches whose metrics may wait: keeps what lies on the device small, and sums in `f32` short. By now the oldest are
+/// long computed.
+const MOST: usize = 64;
 
 impl<D: TensorDevice> Pending<D> {
     /// Nothing seen.
     pub fn new() -> Self {
-        Self { batches: Vec::new(), summed: Metrics::default() }
+        Self { batches: Vec::new(), sums: None, summed: Metrics::default(), before: None }
     }
 
     /// Remembers a batch's logits, classes × batch.
-    pub fn push(&mut self, logits: Matrix<D>, labels: &[u32]) {
-        // Keeps what lies on the device small; by now the oldest are long computed.
-        const MOST: usize = 64;
+    pub fn push(&mut self, logits: Matrix<D>, labels: &[u32]) -> Result<(), EngineError> {
         if self.batches.len() >= MOST {
-            self.collect();
+            self.collect()?;
         }
         self.batches.push((logits, labels.to_vec()));
+        Ok(())
+    }
+
+    /// Adds a batch up on the device: its logits, classes × batch, and what [`log_probability`] says of them.
+    pub fn add(&mut self, logits: Matrix<D>, labels: &Rows<D>, own: Line<D>) -> Result<(), EngineError> {
+        if self.sums.as_ref().is_some_and(|sums| sums.batches >= MOST || sums.hits.shape() != own.shape()) {
+            self.collect()?;
+        }
+        let hits = self.hits(logits, labels).on::<D>()?;
+        match &mut self.sums {
+            None => self.sums = Some(Sums { log_probabilities: own, hits, batches: 1 }),
+            Some(sums) => {
+                sums.log_probabilities.try_axpy(1.0, &own, 1.0).on::<D>()?;
+                sums.hits.try_axpy(1.0, &hits, 1.0).on::<D>()?;
+                sums.batches += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// 1 where the first of the largest logits is that of the label, as [`measure`] has it.
+    fn hits(&mut self, logits: Matrix<D>, labels: &Rows<D>) -> Result<Line<D>, D::Err> {
+        let (classes, batch) = *logits.shape();
+        let device = logits.device().clone();
+        let before = match &self.before {
+            Some(before) => before.clone(),
+            None => {
+                let at = |i: usize| if i % classes < i / classes { 0.0 } else { f32::NEG_INFINITY };
+                let table = upload(&device, (0..classes * classes).map(at).collect(), classes, classes)?;
+                self.before.insert(table).clone()
+            }
+        };
+        let images = logits.try_permute::<(usize, usize), Axes2<1, 0>>()?;
+        let own: Line<D> = images.clone().try_select(labels.clone())?;
+        let best: Line<D> = images.clone().try_max::<_, Axis<1>>()?;
+        let before: Matrix<D> = before.try_gather(labels.clone())?;
+        let best_before: Line<D> = before.try_add(images)?.try_max::<_, Axis<1>>()?;
+        let (one, zero): (Line<D>, Line<D>) = (device.try_ones_like(&(batch,))?, device.try_zeros_like(&(batch,))?);
+        let first = own.gt(&best_before).try_choose(one, zero.clone())?;
+        own.ge(&best).try_choose(first, zero)
     }
 
     /// The sums so far, which start again from nothing.
-    pub fn take(&mut self) -> Metrics {
-        self.collect();
-        std::mem::take(&mut self.summed)
+    pub fn take(&mut self) -> Result<Metrics, EngineError> {
+        self.collect()?;
+        Ok(std::mem::take(&mut self.summed))
     }
 
-    fn collect(&mut self) {
+    fn collect(&mut self) -> Result<(), EngineError> {
         for (logits, labels) in self.batches.drain(..) {
             let (classes, batch) = *logits.shape();
-            self.summed.add(measure(&transposed(&logits.as_vec(), classes, batch), &labels, classes));
+            self.summed.add(measure(&transposed(&fetch(&logits)?, classes, batch), &labels, classes));
         }
+        if let Some(sums) = self.sums.take() {
+            let hits = fetch(&sums.hits)?;
+            self.summed.add(Metrics {
+                loss_sum: fetch(&sums.log_probabilities)?.iter().map(|&sum| summable(-f64::from(sum))).sum(),
+                correct: hits.iter().map(|&hits| hits as u64).sum(),
+                images: (hits.len() * sums.batches) as u64,
+            });
+        }
+        Ok(())
     }
 }
 
@@ -87,6 +165,7 @@ fn measure(logits: &[f32], labels: &[u32], classes: usize) -> Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::tensor::value::upload_rows;
 
     #[test]
     fn the_first_of_equal_logits_is_the_answer() {
@@ -94,6 +173,33 @@ mod tests {
         assert_eq!((metrics.correct, metrics.images), (1, 2));
         let first = (1f64.exp() + 2.0 * 3f64.exp()).ln() - 3.0;
         assert!((metrics.loss_sum - first - 3f64.ln()).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_device_finds_what_the_host_finds() {
+        let device = Cpu::default();
+        let rows: [[f32; 3]; 6] = [
+            [1.0, 3.0, 3.0],
+            [1.0, 3.0, 3.0],
+            [2.0, 2.0, 2.0],
+            [2.0, 2.0, 2.0],
+            [-1.0, -5.0, 4.0],
+            [f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0],
+        ];
+        let labels = [1, 2, 0, 2, 2, 2];
+        let expected = measure(&rows.concat(), &labels, 3);
+        assert_eq!(expected.correct, 4);
+        let mut pending = Pending::new();
+        for _ in 0..2 {
+            let logits = upload(&device, transposed(&rows.concat(), 6, 3), 3, 6).unwrap();
+            let labels = upload_rows(&device, labels.iter().map(|&label| label as usize).collect()).unwrap();
+            let own = log_probability(logits.clone(), &labels).unwrap();
+            pending.add(logits, &labels, own).unwrap();
+        }
+        let found = pending.take().unwrap();
+        assert_eq!((found.correct, found.images), (8, 12));
+        assert!((found.loss_sum - 2.0 * expected.loss_sum).abs() < 1e-5, "{found:?} {expected:?}");
+        assert_eq!(pending.take().unwrap(), Metrics::default());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod cuda;
 mod device;
 mod forward;
+mod images;
 mod loss;
 mod ops;
 mod plan;
@@ -19,17 +20,19 @@ mod window;
 pub use cuda::open_cuda;
 pub use device::{Lowering, TensorDevice};
 
+use super::resident::{ImageSet, Picked, Resident, SetId};
 use super::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, Rule, State, Update};
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
 use device::{OnDevice, Recording};
 use dfdx::prelude::*;
 use forward::{Outcome, Pass};
-use loss::{Pending, cross_entropy};
+use images::Images;
+use loss::{Pending, cross_entropy, log_probability, mean_loss};
 use ops::channels::Ones;
 use ops::norm::Moments;
 use plan::Ready;
 use update::{Kept, Velocities};
-use value::{Matrix, transposed, upload};
+use value::{Matrix, Rows, fetch, transposed, upload, upload_rows};
 
 /// Runs a [`Program`] on a dfdx device.
 ///
@@ -49,7 +52,32 @@ pub struct TensorEngine<D: TensorDevice = Cpu> {
     statistics: Vec<Matrix<D>>,
     ones: Ones<D>,
     pending: Pending<D>,
+    /// Image sets that lie on the device.
+    sets: Vec<Images<D>>,
     batch_size: usize,
+}
+
+/// The images of a batch: pixels, or where they lie already.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Pixels(&'a Batch<'a>),
+    Picked(&'a Picked<'a>),
+}
+
+impl Given<'_> {
+    fn labels(&self) -> &[u32] {
+        match self {
+            Given::Pixels(batch) => batch.labels,
+            Given::Picked(batch) => batch.labels,
+        }
+    }
+
+    fn keys(&self) -> &[u64] {
+        match self {
+            Given::Pixels(batch) => batch.keys,
+            Given::Picked(batch) => batch.keys,
+        }
+    }
 }
 
 impl TensorEngine<Cpu> {
@@ -116,6 +144,7 @@ impl<D: TensorDevice> TensorEngine<D> {
             statistics: program.statistics.iter().map(|s| blank(s.channels)).collect::<Result<_, _>>()?,
             ones: Ones::new(device.clone(), lowering),
             pending: Pending::new(),
+            sets: Vec::new(),
             batch_size: 0,
             device,
             program,
@@ -127,32 +156,23 @@ impl<D: TensorDevice> TensorEngine<D> {
     /// # Errors
     /// As for [`Engine::train_step`].
     pub fn first_not_finite(&mut self, batch: &Batch<'_>) -> Result<Option<String>, EngineError> {
-        let outcome = self.pass(batch, Mode::Train, NoneTape, true)?;
+        let outcome = self.pass(Given::Pixels(batch), Mode::Train, NoneTape, true)?;
         Ok(outcome.not_finite.and_then(|at| self.program.ops.get(at)).map(|op| op.name.clone()))
     }
 
     /// One pass over a batch.
-    fn run<T: Recording<D>>(&mut self, batch: &Batch<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
+    fn run<T: Recording<D>>(&mut self, batch: Given<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
         self.pass(batch, mode, tape, false)
     }
 
     fn pass<T: Recording<D>>(
         &mut self,
-        batch: &Batch<'_>,
+        batch: Given<'_>,
         mode: Mode,
         tape: T,
         watch: bool,
     ) -> Result<Outcome<D, T>, EngineError> {
-        batch.validate(&self.program)?;
-        if self.batch_size != batch.len() {
-            // Nothing cached fits another batch size, and the cache never forgets by itself.
-            self.ones.clear();
-            self.device.try_empty_cache().on::<D>()?;
-            self.batch_size = batch.len();
-        }
-        let elements = self.program.input().elements();
-        let images = transposed(batch.images, batch.len(), elements);
-        let images = upload(&self.device, images, elements, batch.len()).on::<D>()?;
+        let images = self.images(batch)?;
         let mut pass = Pass {
             device: &self.device,
             program: &self.program,
@@ -162,38 +182,136 @@ impl<D: TensorDevice> TensorEngine<D> {
             statistics: &self.statistics,
             ones: &mut self.ones,
             mode,
-            keys: batch.keys,
+            keys: batch.keys(),
             watch,
         };
         pass.run(images, tape)
     }
 
-    /// The way there and back in [`Mode::Train`].
+    /// The images of a batch, elements × batch.
+    fn images(&mut self, batch: Given<'_>) -> Result<Matrix<D>, EngineError> {
+        match batch {
+            Given::Pixels(batch) => batch.validate(&self.program)?,
+            Given::Picked(batch) => batch.validate(&self.program, self.set(batch.set)?.set().split.len())?,
+        }
+        let count = batch.labels().len();
+        if self.batch_size != count {
+            // Nothing cached fits another batch size, and the cache never forgets by itself.
+            self.ones.clear();
+            self.device.try_empty_cache().on::<D>()?;
+            self.batch_size = count;
+        }
+        match batch {
+            Given::Pixels(batch) => {
+                let elements = self.program.input().elements();
+                upload(&self.device, transposed(batch.images, count, elements), elements, count).on::<D>()
+            }
+            Given::Picked(batch) => self.set(batch.set)?.batch(&self.device, batch).on::<D>(),
+        }
+    }
+
+    fn set(&self, id: SetId) -> Result<&Images<D>, EngineError> {
+        self.sets.get(id.0).ok_or_else(|| EngineError::Batch("its images are not on the device".into()))
+    }
+
+    /// Class indices, on the device.
+    fn labels(&self, labels: &[u32]) -> Result<Rows<D>, EngineError> {
+        upload_rows(&self.device, labels.iter().map(|&label| label as usize).collect()).on::<D>()
+    }
+
+    /// The way there and back in [`Mode::Train`]; `measured` also adds the batch to the metrics.
     #[allow(clippy::type_complexity)]
     fn differentiate(
         &mut self,
-        batch: &Batch<'_>,
-    ) -> Result<(Gradients<f32, D>, Matrix<D>, Vec<(usize, Moments<D>)>), EngineError> {
+        batch: Given<'_>,
+        measured: bool,
+    ) -> Result<(Gradients<f32, D>, Vec<(usize, Moments<D>)>), EngineError> {
         let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
         let (logits, tape) = outcome.logits.split_tape();
         let smoothing = self.program.loss.smoothing();
-        let loss = cross_entropy(logits.clone().put_tape(tape), batch.labels, smoothing).on::<D>()?;
-        let gradients = loss.try_backward().on::<D>()?;
-        Ok((gradients, logits, outcome.moments))
+        let taped = logits.clone().put_tape(tape);
+        let loss = match self.ones.lowering {
+            Lowering::Products => {
+                if measured {
+                    self.pending.push(logits, batch.labels())?;
+                }
+                cross_entropy(taped, batch.labels(), smoothing).on::<D>()?
+            }
+            Lowering::Launches => {
+                let labels = self.labels(batch.labels())?;
+                if smoothing > 0.0 {
+                    if measured {
+                        let own = log_probability(logits.clone(), &labels).on::<D>()?;
+                        self.pending.add(logits, &labels, own)?;
+                    }
+                    cross_entropy(taped, batch.labels(), smoothing).on::<D>()?
+                } else {
+                    let (own, tape) = log_probability(taped, &labels).on::<D>()?.split_tape();
+                    if measured {
+                        self.pending.add(logits, &labels, own.clone())?;
+                    }
+                    mean_loss(own.put_tape(tape)).on::<D>()?
+                }
+            }
+        };
+        Ok((loss.try_backward().on::<D>()?, outcome.moments))
+    }
+
+    fn train(&mut self, batch: Given<'_>, update: &Update<'_>) -> Result<(), EngineError> {
+        update.validate(&self.program)?;
+        self.keep_for(update)?;
+        let (mut gradients, moments) = self.differentiate(batch, true)?;
+        if let Some(most) = update.clip {
+            update::clip(&self.parameters, &mut gradients, most).on::<D>()?;
+        }
+        let (mut squares, mut averages) = (self.squares.iter_mut(), self.averages.iter_mut());
+        for (place, parameter) in self.parameters.iter_mut().enumerate() {
+            let kept = Kept { squares: squares.next(), average: averages.next() };
+            update::step(place, parameter, &mut self.velocities, kept, &mut gradients, update).on::<D>()?;
+        }
+        self.follow(moments)
+    }
+
+    fn measure(&mut self, batch: Given<'_>) -> Result<(), EngineError> {
+        let logits = self.run(batch, Mode::Evaluate, NoneTape)?.logits;
+        match self.ones.lowering {
+            Lowering::Products => self.pending.push(logits, batch.labels()),
+            Lowering::Launches => {
+                let labels = self.labels(batch.labels())?;
+                let own = log_probability(logits.clone(), &labels).on::<D>()?;
+                self.pending.add(logits, &labels, own)
+            }
+        }
+    }
+
+    fn moments_of(&mut self, batch: Given<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        let outcome = self.run(batch, Mode::Train, NoneTape)?;
+        let mut moments = vec![Vec::new(); self.statistics.len()];
+        for (op, of_batch) in outcome.moments {
+            if let Some(OpKind::BatchNorm { mean, variance, .. }) = self.program.ops.get(op).map(|op| &op.kind) {
+                for (statistic, values) in [(mean, of_batch.mean), (variance, of_batch.variance)] {
+                    if let Some(found) = moments.get_mut(statistic.0) {
+                        *found = fetch(&values)?;
+                    }
+                }
+            }
+        }
+        Ok(moments)
     }
 
     /// Whether every parameter is a finite number. What goes wrong on the way there, in the activations too, comes to
     /// the parameters with the next step: a gradient is a product with what was bad.
-    fn is_finite(&self) -> Result<bool, D::Err> {
+    fn is_finite(&self) -> Result<bool, EngineError> {
         let mut sums = None;
         for parameter in &self.parameters {
-            let sum = parameter.clone().try_sum::<(), Axes2<0, 1>>()?;
+            let sum = parameter.clone().try_sum::<(), Axes2<0, 1>>().on::<D>()?;
             sums = Some(match sums {
                 None => sum,
-                Some(sums) => sum.try_add(sums)?,
+                Some(sums) => sum.try_add(sums).on::<D>()?,
             });
         }
-        Ok(sums.is_none_or(|sums: Tensor<(), f32, D>| sums.as_vec().iter().all(|sum| sum.is_finite())))
+        let Some(sums) = sums else { return Ok(true) };
+        Ok(fetch::<D, ()>(&sums)?.iter().all(|sum| sum.is_finite()))
     }
 
     /// Room for what an update keeps beside the velocities.
@@ -262,76 +380,88 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
     }
 
     fn state(&self) -> Result<State, EngineError> {
-        let host = |tensors: &[Matrix<D>]| tensors.iter().map(Tensor::as_vec).collect();
+        let host = |tensors: &[Matrix<D>]| tensors.iter().map(fetch).collect::<Result<Vec<_>, _>>();
         Ok(State {
-            parameters: host(&self.parameters),
-            velocities: self.parameters.iter().map(|p| self.velocities.get(p).as_vec()).collect(),
-            squares: host(&self.squares),
-            averages: host(&self.averages),
-            statistics: host(&self.statistics),
+            parameters: host(&self.parameters)?,
+            velocities: self.parameters.iter().map(|p| fetch(&self.velocities.get(p))).collect::<Result<_, _>>()?,
+            squares: host(&self.squares)?,
+            averages: host(&self.averages)?,
+            statistics: host(&self.statistics)?,
         })
     }
 
+    fn resident(&mut self) -> Option<&mut dyn Resident> {
+        // Where products are the form, the images are as near to the device as they can be.
+        (self.ones.lowering == Lowering::Launches).then_some(self)
+    }
+
     fn train_step(&mut self, batch: &Batch<'_>, update: &Update<'_>) -> Result<(), EngineError> {
-        update.validate(&self.program)?;
-        self.keep_for(update)?;
-        let (mut gradients, logits, moments) = self.differentiate(batch)?;
-        if let Some(most) = update.clip {
-            update::clip(&self.parameters, &mut gradients, most).on::<D>()?;
-        }
-        let (mut squares, mut averages) = (self.squares.iter_mut(), self.averages.iter_mut());
-        for (place, parameter) in self.parameters.iter_mut().enumerate() {
-            let kept = Kept { squares: squares.next(), average: averages.next() };
-            update::step(place, parameter, &mut self.velocities, kept, &mut gradients, update).on::<D>()?;
-        }
-        self.follow(moments)?;
-        self.pending.push(logits, batch.labels);
-        Ok(())
+        self.train(Given::Pixels(batch), update)
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
-        let outcome = self.run(batch, Mode::Evaluate, NoneTape)?;
-        self.pending.push(outcome.logits, batch.labels);
-        Ok(())
+        self.measure(Given::Pixels(batch))
     }
 
     fn read_metrics(&mut self) -> Result<Metrics, EngineError> {
-        let metrics = self.pending.take();
-        if metrics.images > 0 && self.ones.lowering == Lowering::Launches && !self.is_finite().on::<D>()? {
+        let metrics = self.pending.take()?;
+        if metrics.images > 0 && self.ones.lowering == Lowering::Launches && !self.is_finite()? {
             return Ok(Metrics { loss_sum: f64::NAN, correct: 0, ..metrics });
         }
         Ok(metrics)
     }
 
     fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError> {
-        let logits = self.run(batch, mode, NoneTape)?.logits;
+        let logits = self.run(Given::Pixels(batch), mode, NoneTape)?.logits;
         let (classes, images) = *logits.shape();
-        Ok(transposed(&logits.as_vec(), classes, images))
+        Ok(transposed(&fetch(&logits)?, classes, images))
     }
 
     fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        let outcome = self.run(batch, Mode::Train, NoneTape)?;
-        let mut moments = vec![Vec::new(); self.statistics.len()];
-        for (op, of_batch) in outcome.moments {
-            if let Some(OpKind::BatchNorm { mean, variance, .. }) = self.program.ops.get(op).map(|op| &op.kind) {
-                for (statistic, values) in [(mean, of_batch.mean), (variance, of_batch.variance)] {
-                    if let Some(found) = moments.get_mut(statistic.0) {
-                        *found = values.as_vec();
-                    }
-                }
-            }
-        }
-        Ok(moments)
+        self.moments_of(Given::Pixels(batch))
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        let (mut gradients, _, _) = self.differentiate(batch)?;
+        let (mut gradients, _) = self.differentiate(Given::Pixels(batch), false)?;
         let host = |parameter: &Matrix<D>| {
             // A parameter that the loss does not reach has none yet: it is zero.
             gradients.try_alloc_for(parameter).on::<D>()?;
-            Ok(gradients.get(parameter).as_vec())
+            fetch(&gradients.get(parameter))
         };
         self.parameters.iter().map(host).collect()
+    }
+}
+
+impl<D: TensorDevice> Resident for TensorEngine<D> {
+    fn keep(&mut self, set: &ImageSet) -> Result<Option<SetId>, EngineError> {
+        let (found, wanted) = (set.split.shape(), self.program.input());
+        if found != wanted {
+            return Err(EngineError::Batch(format!("images of {found} where the network takes {wanted}")));
+        }
+        if let Some(at) = self.sets.iter().position(|images| images.set().serves(set)) {
+            return Ok(Some(SetId(at)));
+        }
+        let Some(images) = Images::new(&self.device, set)? else { return Ok(None) };
+        self.sets.push(images);
+        Ok(Some(SetId(self.sets.len() - 1)))
+    }
+
+    fn pixels(&mut self, batch: &Picked<'_>) -> Result<Vec<f32>, EngineError> {
+        let images = self.images(Given::Picked(batch))?;
+        let (elements, count) = *images.shape();
+        Ok(transposed(&fetch(&images)?, elements, count))
+    }
+
+    fn train_picked(&mut self, batch: &Picked<'_>, update: &Update<'_>) -> Result<(), EngineError> {
+        self.train(Given::Picked(batch), update)
+    }
+
+    fn evaluate_picked(&mut self, batch: &Picked<'_>) -> Result<(), EngineError> {
+        self.measure(Given::Picked(batch))
+    }
+
+    fn moments_picked(&mut self, batch: &Picked<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.moments_of(Given::Picked(batch))
     }
 }
 

@@ -11,11 +11,15 @@
 //!
 //! dfdx's `slice` is not used either: in 0.13.0 its way back overwrites the gradient instead of adding to it.
 
-use super::device::TensorDevice;
-use dfdx::prelude::{NoneTape, Tensor};
+use super::device::{OnDevice, TensorDevice};
+use crate::engine::EngineError;
+use dfdx::prelude::{NoneTape, Shape, Tensor};
 
 /// A matrix of run-time size.
 pub(super) type Matrix<D, T = NoneTape> = Tensor<(usize, usize), f32, D, T>;
+
+/// A number an image.
+pub(super) type Line<D, T = NoneTape> = Tensor<(usize,), f32, D, T>;
 
 /// A choice of rows.
 pub(super) type Rows<D> = Tensor<(usize,), usize, D>;
@@ -51,6 +55,13 @@ pub(super) fn upload<D: TensorDevice>(
 pub(super) fn upload_rows<D: TensorDevice>(device: &D, rows: Vec<usize>) -> Result<Rows<D>, D::Err> {
     let length = rows.len();
     device.try_tensor_from_vec(rows, (length,))
+}
+
+/// Brings numbers to the host. What failed on the device since the last time is an error here; dfdx's own way would
+/// panic.
+pub(super) fn fetch<D: TensorDevice, S: Shape>(tensor: &Tensor<S, f32, D>) -> Result<Vec<f32>, EngineError> {
+    tensor.device().try_synchronize().on::<D>()?;
+    Ok(tensor.as_vec())
 }
 
 #[cfg(test)]

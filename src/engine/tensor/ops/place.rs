@@ -37,10 +37,17 @@ impl<D: TensorDevice> Placement<D> {
         match &self.keep {
             None => Ok(placed),
             Some(keep) => {
-                let shape = *placed.shape();
-                let keep = keep.clone().try_reshape_like(&(shape.0,))?.try_broadcast_like::<_, Axis<1>>(&shape)?;
+                let keep = spread_rows(keep, placed.shape())?;
                 placed.try_mul(keep)
             }
         }
     }
+}
+
+/// One number a row, rows × 1, as a view of a whole matrix.
+pub(in crate::engine::tensor) fn spread_rows<D: TensorDevice>(
+    x: &Matrix<D>,
+    shape: &(usize, usize),
+) -> Result<Matrix<D>, D::Err> {
+    x.clone().try_reshape_like(&(shape.0,))?.try_broadcast_like::<_, Axis<1>>(shape)
 }

@@ -1,7 +1,7 @@
 //! Pooling.
 
 use super::channels::Ones;
-use super::place::Placement;
+use super::place::{Placement, spread_rows};
 use crate::engine::tensor::device::{Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, Rows, upload, upload_rows};
 use crate::engine::tensor::window::Windows;
@@ -89,11 +89,7 @@ impl<D: TensorDevice> AvgPool<D> {
         let sums = ones.row(self.taps)?.put_tape(tape).try_matmul(taps)?.try_reshape_like(&shape)?;
         match &self.divisor {
             Divisors::Same(divisor) => sums.try_div(*divisor),
-            Divisors::EachWindow(divisors) => {
-                let divisors =
-                    divisors.clone().try_reshape_like(&(shape.0,))?.try_broadcast_like::<_, Axis<1>>(&shape)?;
-                sums.try_div(divisors)
-            }
+            Divisors::EachWindow(divisors) => sums.try_div(spread_rows(divisors, &shape)?),
         }
     }
 }

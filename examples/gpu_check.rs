@@ -1,0 +1,346 @@
+//! Holds the CUDA device against the CPU: every operation, one training step of each net, then the time of a step of
+//! resnet20. One program with all that it needs inside; it runs from any folder.
+//!
+//! usage: `gpu_check [--cpu] [--json] [--device N]`; `--cpu` checks the form for CUDA on the CPU instead, without times.
+//! Exit codes: 0 all is well, 1 something differs or there is no device, 2 wrong usage.
+
+use dfdx::prelude::Cpu;
+use netc::compile::{Compilation, Options};
+use netc::data::augment::Augment;
+use netc::data::loader::LoaderOptions;
+use netc::data::normalize::Normalization;
+use netc::data::picks::{Picker, Picks};
+use netc::data::{Subset, shapes};
+use netc::engine::resident::{ImageSet, Picked, Resident};
+use netc::engine::tensor::{Lowering, TensorDevice, TensorEngine};
+use netc::engine::{Batch, Engine, EngineError, Mode, Rule, State, Update};
+use netc::graph::dims::Shape;
+use netc::lower::program::Program;
+use netc::random;
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+type Failure = Box<dyn Error>;
+
+/// The shipped nets.
+const NETS: [(&str, &str); 7] = [
+    ("lenet5", include_str!("../specs/lenet5.net")),
+    ("lenet5-mnist", include_str!("../specs/lenet5-mnist.net")),
+    ("cifarnet", include_str!("../specs/cifarnet.net")),
+    ("resnet20", include_str!("../specs/resnet20.net")),
+    ("resnet20-b", include_str!("../specs/resnet20-b.net")),
+    ("resnet32", include_str!("../specs/resnet32.net")),
+    ("resnet56", include_str!("../specs/resnet56.net")),
+];
+const LIBRARY: &str = include_str!("../specs/lib/resnet.net");
+
+/// What stands between a convolution and a linear layer, so that gradients have to come through.
+const OPERATIONS: [(&str, &str); 20] = [
+    ("conv", "conv 5 3x3; flatten"),
+    ("conv, padded, bias", "conv 5 3x3 pad 1 bias; flatten"),
+    ("conv, stride 2", "conv 5 3x3 stride 2 pad 1; flatten"),
+    ("conv, dilated", "conv 5 3x3 pad 2 dilation 2; flatten"),
+    ("conv, groups", "conv 6 3x3 pad 1 groups 2; flatten"),
+    ("conv 1x1", "conv 5 1x1; flatten"),
+    ("bn", "bn; flatten"),
+    ("relu", "relu; flatten"),
+    ("tanh", "tanh; flatten"),
+    ("sigmoid", "sigmoid; flatten"),
+    ("max_pool", "max_pool 2x2; flatten"),
+    ("max_pool, over each other", "max_pool 3x3 stride 2 pad 1; flatten"),
+    ("avg_pool", "avg_pool 2x2; flatten"),
+    ("avg_pool, padded", "avg_pool 3x3 stride 2 pad 1; flatten"),
+    ("global_avg_pool", "global_avg_pool"),
+    ("lrn", "lrn 3 alpha 0.1 beta 0.75 k 1; flatten"),
+    ("dropout", "dropout 0.3; flatten"),
+    ("subsample, pad_channels", "subsample 2; pad_channels 7; flatten"),
+    ("add", "residual { conv 4 3x3 pad 1 }; flatten"),
+    ("concat", "a = relu\n  b = tanh\n  concat(a, b)\n  flatten"),
+];
+
+/// Largest difference, of the largest number it could be found in.
+const OPERATION_TOLERANCE: f64 = 1e-4;
+const NET_TOLERANCE: f64 = 2e-3;
+
+#[derive(Default)]
+struct Arguments {
+    cpu: bool,
+    json: bool,
+    device: usize,
+}
+
+/// One line of the table.
+struct Check {
+    what: String,
+    absolute: f64,
+    relative: f64,
+    tolerance: f64,
+}
+
+impl Check {
+    fn passed(&self) -> bool {
+        // A NaN is no pass.
+        self.relative <= self.tolerance
+    }
+}
+
+struct Timing {
+    net: &'static str,
+    batch: usize,
+    milliseconds: f64,
+}
+
+fn main() -> ExitCode {
+    let Some(arguments) = arguments() else {
+        eprintln!("usage: gpu_check [--cpu] [--json] [--device N]");
+        return ExitCode::from(2);
+    };
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments() -> Option<Arguments> {
+    let mut arguments = Arguments::default();
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--cpu" => arguments.cpu = true,
+            "--json" => arguments.json = true,
+            "--device" => arguments.device = words.next()?.parse().ok()?,
+            _ => return None,
+        }
+    }
+    Some(arguments)
+}
+
+fn run(arguments: &Arguments) -> Result<bool, Failure> {
+    if arguments.cpu {
+        let device = Cpu::default();
+        let make = |program: Program| TensorEngine::lowered(program, device.clone(), Lowering::Launches);
+        return all("cpu, in the form for CUDA", arguments, &make);
+    }
+    on_cuda(arguments)
+}
+
+#[cfg(feature = "cuda")]
+fn on_cuda(arguments: &Arguments) -> Result<bool, Failure> {
+    let device = netc::engine::tensor::open_cuda(arguments.device)?;
+    let make = |program: Program| TensorEngine::on_device(program, device.clone());
+    all(&format!("cuda:{}", arguments.device), arguments, &make)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn on_cuda(_: &Arguments) -> Result<bool, Failure> {
+    Err("built without CUDA: `cargo run --features cuda --example gpu_check` (docs/cuda.md), or `--cpu`".into())
+}
+
+type Make<'a, D> = dyn Fn(Program) -> Result<TensorEngine<D>, EngineError> + 'a;
+
+fn all<D: TensorDevice>(device: &str, arguments: &Arguments, make: &Make<'_, D>) -> Result<bool, Failure> {
+    let mut checks = Vec::new();
+    for (name, body) in OPERATIONS {
+        let text = format!("net op {{\n  input 3x8x8\n  conv 4 3x3 pad 1\n  {body}\n  linear 10\n}}\n");
+        checks.push(compare(name, compile(name, &text)?, 6, OPERATION_TOLERANCE, make)?);
+        show(arguments, checks.last());
+    }
+    let nets = if arguments.cpu { &NETS[..2] } else { &NETS[..] };
+    for (name, text) in nets {
+        let batch = if arguments.cpu { 4 } else { 32 };
+        checks.push(compare(name, compile(name, text)?, batch, NET_TOLERANCE, make)?);
+        show(arguments, checks.last());
+    }
+    checks.push(batches(make)?);
+    show(arguments, checks.last());
+    let mut timings = Vec::new();
+    if !arguments.cpu {
+        for batch in [128, 1024] {
+            let timing = Timing { net: "resnet20", batch, milliseconds: time("resnet20", batch, make)? };
+            if !arguments.json {
+                println!("{:<28} batch {:>5}  {:>9.3} ms a step", timing.net, batch, timing.milliseconds);
+            }
+            timings.push(timing);
+        }
+    }
+    let passed = checks.iter().all(Check::passed);
+    if arguments.json {
+        println!("{:#}", json(device, &checks, &timings, passed));
+    } else {
+        println!("{device}: {}", if passed { "all agrees with the CPU" } else { "NOT all agrees with the CPU" });
+    }
+    Ok(passed)
+}
+
+fn show(arguments: &Arguments, check: Option<&Check>) {
+    if let (false, Some(check)) = (arguments.json, check) {
+        let verdict = if check.passed() { "ok" } else { "FAILED" };
+        println!(
+            "{:<28} off by {:>9.2e}, {:>9.2e} of the largest (at most {:.0e})  {verdict}",
+            check.what, check.absolute, check.relative, check.tolerance
+        );
+    }
+}
+
+fn json(device: &str, checks: &[Check], timings: &[Timing], passed: bool) -> serde_json::Value {
+    let check = |check: &Check| {
+        serde_json::json!({
+            "what": check.what, "absolute": check.absolute, "relative": check.relative,
+            "tolerance": check.tolerance, "passed": check.passed(),
+        })
+    };
+    let timing = |timing: &Timing| serde_json::json!({ "net": timing.net, "batch": timing.batch, "ms_per_step": timing.milliseconds });
+    serde_json::json!({
+        "device": device,
+        "tf32_override": std::env::var("NVIDIA_TF32_OVERRIDE").ok(),
+        "checks": checks.iter().map(check).collect::<Vec<_>>(),
+        "timings": timings.iter().map(timing).collect::<Vec<_>>(),
+        "passed": passed,
+    })
+}
+
+fn compile(name: &str, text: &str) -> Result<Program, Failure> {
+    let path = PathBuf::from(format!("{name}.net"));
+    let texts = HashMap::from([(path.clone(), text.into()), (PathBuf::from("lib/resnet.net"), LIBRARY.into())]);
+    let mut compilation = Compilation::read_texts(Path::new(&path), &texts);
+    compilation.analyse(&Options::default());
+    let said = compilation.diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect::<Vec<_>>();
+    compilation.program.ok_or_else(|| format!("{name}: {}", said.join("; ")).into())
+}
+
+/// Logits, gradients, and all that a step leaves, on the device and on the CPU.
+fn compare<D: TensorDevice>(
+    what: &str,
+    program: Program,
+    count: usize,
+    tolerance: f64,
+    make: &Make<'_, D>,
+) -> Result<Check, Failure> {
+    let (classes, elements) = (program.classes() as u64, program.input().elements() * count);
+    let images: Vec<f32> = (0..elements as u64).map(|i| random::normal(1, i)).collect();
+    let labels: Vec<u32> = (0..count as u64).map(|i| random::below(2, i, classes) as u32).collect();
+    let keys: Vec<u64> = (0..count as u64).map(|i| random::bits(3, i)).collect();
+    let batch = Batch { images: &images, labels: &labels, keys: &keys };
+    let decay = vec![1e-3; program.parameters.len()];
+    let sgd = Update::sgd(0.01, 0.9, &decay);
+    let adam = Update {
+        rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-3 },
+        clip: Some(1.0),
+        average: Some(0.9),
+        ..Update::sgd(0.001, 0.0, &decay)
+    };
+    let state = program.initial_state(1);
+    let mut check = Check { what: what.into(), absolute: 0.0, relative: 0.0, tolerance };
+    for update in [sgd, adam] {
+        let expected = seen(&mut TensorEngine::cpu(program.clone())?, &state, &batch, &update)?;
+        let found = seen(&mut make(program.clone())?, &state, &batch, &update)?;
+        for (found, expected) in found.iter().zip(&expected) {
+            add(&mut check, found, expected);
+        }
+    }
+    Ok(check)
+}
+
+/// Groups of numbers, each held against its own largest.
+fn seen(
+    engine: &mut dyn Engine,
+    state: &State,
+    batch: &Batch<'_>,
+    update: &Update<'_>,
+) -> Result<Vec<Vec<f32>>, EngineError> {
+    engine.load(state)?;
+    let mut seen = vec![engine.logits(batch, Mode::Train)?, engine.logits(batch, Mode::Evaluate)?];
+    // Together: a bias before a batch norm has no gradient of its own but rounding.
+    seen.push(engine.gradients(batch)?.concat());
+    seen.push(engine.moments(batch)?.concat());
+    engine.train_step(batch, update)?;
+    let metrics = engine.read_metrics()?;
+    seen.push(vec![metrics.loss() as f32]);
+    seen.push(vec![metrics.correct as f32]);
+    let State { parameters, velocities, squares, averages, statistics } = engine.state()?;
+    seen.extend([parameters, velocities, squares, averages, statistics].map(|all| all.concat()));
+    Ok(seen)
+}
+
+fn add(check: &mut Check, found: &[f32], expected: &[f32]) {
+    let largest = expected.iter().fold(0f64, |most, x| most.max(f64::from(x.abs())));
+    let mut off =
+        found.iter().zip(expected).fold(0f64, |most, (f, e)| maximum(most, (f64::from(*f) - f64::from(*e)).abs()));
+    if found.len() != expected.len() {
+        off = f64::NAN;
+    }
+    check.absolute = maximum(check.absolute, off);
+    let relative = if off == 0.0 { 0.0 } else { off / largest };
+    check.relative = maximum(check.relative, relative);
+}
+
+/// The larger one, or NaN if there is one.
+fn maximum(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}
+
+/// Crops and flips made on the device against those made on the host: they are the same numbers.
+fn batches<D: TensorDevice>(make: &Make<'_, D>) -> Result<Check, Failure> {
+    let (images, normalization) = drawn(64)?;
+    let mut engine = make(compile("lenet5", NETS[0].1)?)?;
+    let mut check = Check { what: "batches made there".into(), absolute: 0.0, relative: 0.0, tolerance: 0.0 };
+    let augment = Some(Augment::HE_2015);
+    let options = LoaderOptions { end: Some(2), ..LoaderOptions::training(24, normalization.clone(), augment, 1) };
+    let set = engine.keep(&ImageSet::new(images.split(), &normalization, augment))?.ok_or("no room for the images")?;
+    let mut picker = Picker::new(&images, options.clone())?;
+    let mut picks = Picks::default();
+    for loaded in netc::data::loader::Loader::new(&images, options)? {
+        picker.next_into(&mut picks);
+        let Picks { indices, variations, labels, keys, .. } = &picks;
+        let found = engine.pixels(&Picked { set, indices, variations, labels, keys })?;
+        add(&mut check, &found, loaded.batch().images);
+    }
+    Ok(check)
+}
+
+fn drawn(count: usize) -> Result<(Subset, Normalization), Failure> {
+    let data = shapes::generate(Shape::map(3, 32, 32), count, 0, shapes::SEED)?;
+    let images = Subset::all(&data.train);
+    let normalization = Normalization::measure_per_channel(&images)?;
+    Ok((images, normalization))
+}
+
+/// Median of the milliseconds of a step, over blocks of steps at whose end the metrics are read: as training does it.
+fn time<D: TensorDevice>(net: &str, batch: usize, make: &Make<'_, D>) -> Result<f64, Failure> {
+    const BLOCK: usize = 10;
+    const WARM_UP: usize = 2;
+    const BLOCKS: usize = 11;
+    let text = NETS.iter().find(|(name, _)| *name == net).ok_or("no such net")?.1;
+    let program = compile(net, text)?;
+    let (images, normalization) = drawn(4 * 1024)?;
+    let augment = Some(Augment::HE_2015);
+    let mut engine = make(program.clone())?;
+    engine.load(&program.initial_state(1))?;
+    let set = engine.keep(&ImageSet::new(images.split(), &normalization, augment))?.ok_or("no room for the images")?;
+    let mut picker = Picker::new(&images, LoaderOptions::training(batch, normalization, augment, 1))?;
+    let decay = vec![1e-4; program.parameters.len()];
+    let mut picks = Picks::default();
+    let mut times = Vec::new();
+    for block in 0..WARM_UP + BLOCKS {
+        let begin = Instant::now();
+        for _ in 0..BLOCK {
+            picker.next_into(&mut picks);
+            let Picks { indices, variations, labels, keys, .. } = &picks;
+            let picked = Picked { set, indices, variations, labels, keys };
+            engine.train_picked(&picked, &Update::sgd(0.01, 0.9, &decay))?;
+        }
+        engine.read_metrics()?;
+        if block >= WARM_UP {
+            times.push(1e3 * begin.elapsed().as_secs_f64() / BLOCK as f64);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
