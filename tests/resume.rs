@@ -174,6 +174,15 @@ fn what_cannot_be_gone_on_with_is_told_and_left_as_it_is() {
     assert!(told.contains("E0707") && told.contains("`optimizer.momentum` was 0.9, now it is 0.8"), "{told}");
     let told = refused(resume(&["--seed", "3"]));
     assert!(told.contains("`seed` was 0, now it is 3"), "{told}");
+    let told = refused(resume(&["--set", "batch_norm.epsilon=1e-4"]));
+    assert!(told.contains("the network is another one since"), "{told}");
+    let out = folder.to_str().unwrap();
+    let other = ["train", "specs/lenet5.net", "--data", "shapes", "--limit", "1500", "--out", out, "--resume"];
+    let told = refused(netc(&other).output().unwrap());
+    assert!(told.contains("E0707") && told.contains("it is of the net `small`, the spec's is `lenet5`"), "{told}");
+    let told = refused(netc(&["train", SPEC, "--limit", "1400", "--out", out, "--resume"]).output().unwrap());
+    assert!(told.contains("it saw 1500 training images, now there are 1400"), "{told}");
+    assert!(bytes(&last) == good && bytes(&before) == good_before && files() == found);
 
     // Half a file, a changed byte, something else.
     let mut changed = good.clone();
@@ -216,4 +225,73 @@ fn a_folder_that_cannot_be_written_is_told_at_once() {
     std::fs::write(&file, "").unwrap();
     let told = refused(train(&file.join("run"), "native", &["--resume"]).output().unwrap());
     assert!(told.contains("E0703") && told.contains("cannot write to"), "{told}");
+}
+
+/// Root may write anywhere, so where the test runs as root netc runs as somebody else.
+#[cfg(unix)]
+#[test]
+fn a_read_only_folder_is_told_and_left_as_it_is() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+
+    let folder = scratch("read-only");
+    let limit = ["train", SPEC, "--limit", "200", "--epochs", "2", "--resume", "--out", folder.to_str().unwrap()];
+    finished(netc(&limit).output().unwrap());
+    let checkpoints = folder.join("checkpoints");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&checkpoints).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    std::fs::remove_file(files.pop().unwrap()).unwrap();
+    let kept = std::fs::read(&files[0]).unwrap();
+    let root = std::fs::metadata(&folder).unwrap().uid() == 0;
+    let run = |arguments: &[&str]| {
+        let mut command = netc(arguments);
+        if root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.output()
+    };
+    if !run(&["--version"]).is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: netc cannot be run as another user from where it lies");
+        return;
+    }
+    let mode = |mode| {
+        for path in [&folder, &checkpoints] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    mode(0o555);
+    let told = refused(run(&limit).unwrap());
+    mode(0o755);
+    assert!(told.contains("E0703") && told.contains("cannot write to") && told.contains("denied"), "{told}");
+    assert!(std::fs::read(&files[0]).unwrap() == kept);
+}
+
+/// A disk that is really full, where the test may make one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_and_the_last_checkpoint_stays() {
+    let disk = scratch("full-disk");
+    std::fs::create_dir_all(&disk).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(&disk).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this user may not mount a small disk");
+        return;
+    }
+    let folder = disk.join("run");
+    let limit = ["train", SPEC, "--limit", "200", "--epochs", "3", "--resume", "--out", folder.to_str().unwrap()];
+    finished(netc(&limit).output().unwrap());
+    let checkpoints = folder.join("checkpoints");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&checkpoints).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    std::fs::remove_file(files.pop().unwrap()).unwrap();
+    let kept = std::fs::read(&files[0]).unwrap();
+    // Whatever is left of the disk.
+    let _ = std::fs::write(disk.join("full"), vec![0; 8 << 20]);
+    let output = netc(&limit).output().unwrap();
+    let after = std::fs::read(&files[0]).unwrap();
+    let _ = Command::new("umount").arg(&disk).output();
+    let told = refused(output);
+    assert!(told.contains("E0703") && told.contains("No space left on device"), "{told}");
+    assert!(after == kept);
 }

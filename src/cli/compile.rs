@@ -74,6 +74,8 @@ pub struct Compiled {
     pub origins: Origins,
     /// The spec with everything unrolled.
     pub expanded: String,
+    /// `-p name=value` that it was unrolled with.
+    pub parameters: Vec<String>,
     /// Where the recipe stands; none when the spec names none and none was given.
     pub recipe_path: Option<PathBuf>,
     /// Every text that was read.
@@ -102,8 +104,8 @@ pub fn compile(spec: &Path, request: &Request<'_>) -> Result<Compiled, Box<Failu
     match (program, resolved, shaped) {
         (Some(program), Some(Resolved { recipe, origins, .. }), Some(shaped)) if !has_errors(&diagnostics) => {
             let summary = summarize(&shaped);
-            let warnings = diagnostics;
-            Ok(Compiled { program, summary, recipe, origins, expanded, recipe_path, sources, warnings })
+            let (warnings, parameters) = (diagnostics, request.parameters.to_vec());
+            Ok(Compiled { program, summary, recipe, origins, expanded, parameters, recipe_path, sources, warnings })
         }
         _ => Err(Box::new(Failure { sources, diagnostics })),
     }

@@ -7,6 +7,7 @@ pub mod check;
 pub mod compile;
 pub mod defaults;
 pub mod diff;
+pub mod doctor;
 pub mod draw;
 pub mod dump;
 pub mod eval;
@@ -19,7 +20,9 @@ pub mod line_diff;
 pub mod output;
 pub mod recalibrate;
 pub mod rerun;
+pub mod smoke;
 pub mod summary;
+pub mod sweep;
 pub mod train;
 
 use crate::diagnostic::Diagnostic;
@@ -27,6 +30,7 @@ use crate::train::runner::RunError;
 use clap::{Parser, Subcommand};
 use compile::{Compiled, Options, Request};
 use output::{Color, Output};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -53,6 +57,24 @@ enum Command {
         options: Options,
         #[command(flatten)]
         args: train::TrainArguments,
+        #[command(flatten)]
+        smoke: smoke::SmokeArguments,
+        /// Makes so many runs, with the seeds that follow one another, and tells mean and deviation
+        #[arg(long, value_name = "N", conflicts_with_all = ["fast", "overfit"])]
+        runs: Option<NonZeroU64>,
+    },
+    /// Train every combination of some values, and hold the results side by side: `--set batch=64,128`
+    #[command(mut_arg("sets", |arg| arg.help("Changes one value of the recipe, or tries several: `batch=64,128`")))]
+    #[command(mut_arg("parameters", |arg| arg.help("Sets a parameter of the net, or tries several: `n=3,5,9`")))]
+    #[command(mut_arg("out", |arg| arg.help("Folder for the results; `runs/<net>-sweep-<n>` if not given")))]
+    #[command(mut_arg("resume", |arg| {
+        arg.help("Goes on with the sweep in that folder (the newest of this net if none is given): runs that have ended stay")
+    }))]
+    Sweep {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        args: sweep::SweepArguments,
     },
     /// Make a run again from its record, and compare the weights
     Rerun(rerun::RerunArgs),
@@ -85,6 +107,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Draw a network as SVG, Graphviz or Mermaid
     Draw(draw::DrawArgs),
+    /// Tell whether this machine has what netc needs, and whether netc computes rightly on it
+    Doctor(doctor::DoctorArgs),
     /// Print what a stage of the compiler made
     Dump(dump::DumpArgs),
     /// Print a spec with its blocks, repeats and conditions unrolled
@@ -104,9 +128,11 @@ pub fn run() -> ExitCode {
     match &cli.command {
         Command::Check(args) => check::run(args, &output),
         Command::Summary(args) => summary::run(args, &output),
-        Command::Train { options, args } => {
+        Command::Train { options, args, runs: Some(runs), .. } => sweep::repeat(options, args, *runs, &output),
+        Command::Sweep { options, args } => sweep::sweep(options, args, &output),
+        Command::Train { options, args, smoke, runs: None } => {
             with_program(&args.spec, &options.request(args.sets()), &output, |compiled| {
-                train::train(compiled, args, &options.parameters)
+                train::train(compiled, args, *smoke)
             })
         }
         Command::Rerun(args) => rerun::run(args, &output),
@@ -131,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::Defaults(args) => defaults::run(args, &output),
         Command::Diff(args) => diff::run(args, &output),
         Command::Draw(args) => draw::run(args, &output),
+        Command::Doctor(args) => doctor::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),
         Command::Explain(args) => explain::run(args, &output),

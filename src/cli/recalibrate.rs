@@ -94,7 +94,7 @@ pub fn recalibrate(
     let with_population = evaluator.score(&stop)?;
     let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.weights));
     let evaluated = Evaluated { state, statistics: Statistics::Population, moving: Some(moving) };
-    let about = About { statistics: Statistics::Population, ..about };
+    let about = About { statistics: Statistics::Population, results: None, ..about };
     weights::write(&out, &program, &evaluated, &evaluator.normalization, &about)?;
     for (name, score) in [("moving averages", with_moving), ("true averages  ", with_population)] {
         println!(

@@ -109,7 +109,8 @@ fn again(
         ..was.clone()
     };
     let stop = Stop::on_signal()?;
-    let session = Session { recipe, data: &data, identity, spec, folder: &folder, resume: false, stop: &stop };
+    let session =
+        Session { recipe, data: &data, identity, spec, folder: &folder, resume: false, stop: &stop, quiet: false };
     let outcome = session.run(engine, Some(&manifest))?;
     if outcome.interrupted {
         return Ok(format!("interrupted: not compared with {shown}"));

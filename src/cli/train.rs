@@ -1,6 +1,7 @@
 //! `netc train`: trains a spec's network.
 
 use super::compile::Compiled;
+use super::smoke::{self, SmokeArguments};
 use crate::data::{DataSet, LoadOptions, Take};
 use crate::diagnostic::Diagnostic;
 use crate::engine::select::{self, Selection};
@@ -67,11 +68,16 @@ impl TrainArguments {
 ///
 /// # Errors
 /// When data, device, folder or run fail. A run that was interrupted is none.
-pub fn train(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) -> Result<(), Vec<Diagnostic>> {
-    one(compiled, arguments, parameters).map_err(|error| vec![error])
+pub fn train(compiled: Compiled, arguments: &TrainArguments, smoke: SmokeArguments) -> Result<(), Vec<Diagnostic>> {
+    let done = match smoke {
+        SmokeArguments { overfit: Some(batches), .. } => smoke::overfit(compiled, arguments, batches),
+        SmokeArguments { fast: true, .. } => smoke::fast(compiled, arguments),
+        SmokeArguments { .. } => one(compiled, arguments),
+    };
+    done.map_err(|error| vec![error])
 }
 
-fn one(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) -> Result<(), Diagnostic> {
+fn one(compiled: Compiled, arguments: &TrainArguments) -> Result<(), Diagnostic> {
     let request = DataRequest { from: compiled.recipe.data.clone(), limit: arguments.limit };
     let data = load(&request, &compiled.program)?;
     let engine = select::engine(arguments.selection, compiled.program.clone())?;
@@ -85,17 +91,7 @@ fn one(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) ->
     };
     let stop = Stop::on_signal()?;
     let identity = Identity::of(engine.as_ref(), &compiled.recipe, &data);
-    let expanded = compiled.expanded.clone();
-    let manifest = Manifest {
-        started: Manifest::now(),
-        command: std::env::args().collect(),
-        machine: Machine::this(),
-        threads: arguments.selection.threads,
-        identity: identity.clone(),
-        data: request,
-        origins: manifest::origins(&compiled.recipe, &compiled.origins, &compiled.sources),
-        spec: SpecRecord::new(&arguments.spec, parameters, &compiled.sources, expanded),
-    };
+    let manifest = manifest(&compiled, arguments, request, identity.clone());
     let session = Session {
         recipe: &compiled.recipe,
         data: &data,
@@ -104,8 +100,24 @@ fn one(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) ->
         folder: &folder,
         resume: arguments.resume,
         stop: &stop,
+        quiet: false,
     };
     session.run(engine, Some(&manifest)).map(drop)
+}
+
+/// The record of a run that begins now.
+pub fn manifest(compiled: &Compiled, arguments: &TrainArguments, data: DataRequest, identity: Identity) -> Manifest {
+    let Compiled { recipe, origins, sources, expanded, parameters, .. } = compiled;
+    Manifest {
+        started: Manifest::now(),
+        command: std::env::args().collect(),
+        machine: Machine::this(),
+        threads: arguments.selection.threads,
+        identity,
+        data,
+        origins: manifest::origins(recipe, origins, sources),
+        spec: SpecRecord::new(&arguments.spec, parameters, sources, expanded.clone()),
+    }
 }
 
 /// The data of a run, held against the program.
@@ -114,8 +126,16 @@ fn one(compiled: Compiled, arguments: &TrainArguments, parameters: &[String]) ->
 /// When it is not there, or not for this network.
 pub fn load(request: &DataRequest, program: &Program) -> Result<DataSet, Diagnostic> {
     let take = request.limit.map_or(Take::All, Take::First);
-    let options = LoadOptions { input: Some(program.input()), train: take, test: take };
-    let data = DataSet::load(&request.from, &options).map_err(|error| Diagnostic::from(&error))?;
+    load_some(&request.from, program, take, take)
+}
+
+/// As [`load`], with as much of each split as is asked for.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_some(from: &str, program: &Program, train: Take, test: Take) -> Result<DataSet, Diagnostic> {
+    let options = LoadOptions { input: Some(program.input()), train, test };
+    let data = DataSet::load(from, &options).map_err(|error| Diagnostic::from(&error))?;
     fits(program, &data.description)?;
     Ok(data)
 }

@@ -97,6 +97,7 @@ codes! {
     CheckpointMismatch = "E0707" Error "a checkpoint is of another run";
     RecordUnreadable = "E0708" Error "the record of a run cannot be read";
     RerunDiffers = "E0709" Error "a run that was made again came to other weights";
+    NotLearnt = "E0710" Error "a network cannot learn a few images by heart";
 
     UnusedBlock = "N001" Warning "a block is never called";
     UnusedParameter = "N002" Warning "a parameter is never read";

@@ -65,6 +65,11 @@ impl DataIdentity {
 impl Identity {
     /// Of a run that is about to begin.
     pub fn of(engine: &dyn Engine, recipe: &Recipe, data: &DataSet) -> Self {
+        Identity::with(engine, recipe, DataIdentity::of(data))
+    }
+
+    /// As [`Identity::of`], for data that was looked at already.
+    pub fn with(engine: &dyn Engine, recipe: &Recipe, data: DataIdentity) -> Self {
         let program = engine.program();
         Identity {
             netc: env!("CARGO_PKG_VERSION").into(),
@@ -72,7 +77,7 @@ impl Identity {
             // A program is names and numbers: there is nothing in it that JSON cannot say.
             program: sha256(serde_json::to_vec(program).unwrap_or_default()),
             recipe: recipe.to_yaml(),
-            data: DataIdentity::of(data),
+            data,
             arithmetic: engine.arithmetic(),
         }
     }

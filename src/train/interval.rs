@@ -56,6 +56,8 @@ impl FromStr for Interval {
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Interval::Steps(1) => f.write_str("1 step"),
+            Interval::Epochs(1) => f.write_str("1 epoch"),
             Interval::Steps(steps) => write!(f, "{steps} steps"),
             Interval::Epochs(epochs) => write!(f, "{epochs} epochs"),
             Interval::Minutes(minutes) => write!(f, "{minutes} minutes"),
@@ -78,6 +80,7 @@ mod tests {
         for (text, interval) in [
             ("500 steps", Interval::Steps(500)),
             ("1 epoch", Interval::Epochs(1)),
+            ("1 step", Interval::Steps(1)),
             ("2.5 minutes", Interval::Minutes(2.5)),
             ("10 min", Interval::Minutes(10.0)),
         ] {

@@ -1,32 +1,46 @@
-//! The results of a run's epochs as files: JSON lines and CSV. Both are written anew after each epoch, whole or not at
-//! all: there is no half line in them after a crash, and a resumed run has each epoch once.
+//! The results of a run's epochs as files: JSON lines and CSV, and [`super::events`] for TensorBoard. The first two are
+//! written anew after each epoch, whole or not at all: there is no half line in them after a crash, and a resumed run
+//! has each epoch once.
 
+use super::events::Events;
+use super::folder::RunFolder;
 use super::report::{EpochReport, Score};
 use super::tensor_file::write_atomically;
 use std::fmt::Write;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The files, and what is in them.
 #[derive(Debug)]
 pub struct Log {
     json: PathBuf,
     csv: PathBuf,
+    events: Events,
     epochs: Vec<EpochReport>,
 }
 
+/// What is in a file of metrics; lines that are none are left out.
+pub fn read(json: &Path) -> Vec<EpochReport> {
+    let text = std::fs::read_to_string(json).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 impl Log {
-    /// Of a run that begins.
-    pub fn new(json: PathBuf, csv: PathBuf) -> Self {
-        Log { json, csv, epochs: Vec::new() }
+    /// Of a run that stands after `step` steps: epochs that ended later will end again.
+    ///
+    /// # Errors
+    /// The path that could not be written, and why.
+    pub fn after(step: u64, folder: &RunFolder) -> Result<Self, (PathBuf, io::Error)> {
+        let (json, csv, events) = (folder.metrics(), folder.csv(), Events::in_folder(folder.path()));
+        let epochs: Vec<_> = read(&json).into_iter().filter(|epoch| epoch.step <= step).collect();
+        let begun = if step == 0 { events.begin() } else { events.resume(&epochs) };
+        begun.map_err(|error| (events.path().to_path_buf(), error))?;
+        Ok(Log { json, csv, events, epochs })
     }
 
-    /// Of a run that goes on after `step` steps: epochs that ended later will end again.
-    pub fn resume(json: PathBuf, csv: PathBuf, step: u64) -> Self {
-        let text = std::fs::read_to_string(&json).unwrap_or_default();
-        let epochs = text.lines().filter_map(|line| serde_json::from_str::<EpochReport>(line).ok());
-        let epochs = epochs.filter(|epoch| epoch.step <= step).collect();
-        Log { json, csv, epochs }
+    /// The epochs so far.
+    pub fn epochs(&self) -> &[EpochReport] {
+        &self.epochs
     }
 
     /// Another epoch is over.
@@ -43,7 +57,7 @@ impl Log {
         for (path, text) in [(&self.json, json), (&self.csv, self.csv())] {
             write_atomically(path, text.as_bytes()).map_err(|error| (path.clone(), error))?;
         }
-        Ok(())
+        self.events.push(report).map_err(|error| (self.events.path().to_path_buf(), error))
     }
 
     fn csv(&self) -> String {
@@ -81,11 +95,12 @@ const COLUMNS: [&str; 14] = [
 ];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::train::folder::tests::Scratch;
 
-    fn report(epoch: u64) -> EpochReport {
+    /// An epoch of ten steps.
+    pub fn report(epoch: u64) -> EpochReport {
         let score = Score { loss: 0.1 + 0.2, accuracy: 1.0 / 3.0, images: 3 };
         EpochReport {
             epoch,
@@ -105,13 +120,14 @@ mod tests {
     #[test]
     fn a_resumed_run_has_each_epoch_once() {
         let scratch = Scratch::new("log");
-        let (json, csv) = (scratch.0.join("m.jsonl"), scratch.0.join("m.csv"));
-        let mut log = Log::new(json.clone(), csv.clone());
+        let folder = RunFolder::at(&scratch.0).unwrap();
+        let (json, csv) = (folder.metrics(), folder.csv());
+        let mut log = Log::after(0, &folder).unwrap();
         (1..=3).for_each(|epoch| log.push(&report(epoch)).unwrap());
         let whole = (std::fs::read(&json).unwrap(), std::fs::read(&csv).unwrap());
         // As a crash never leaves it, but an old netc might.
         std::fs::write(&json, [&whole.0[..], b"{\"epoch\": 4, \"st"].concat()).unwrap();
-        let mut log = Log::resume(json.clone(), csv.clone(), 20);
+        let mut log = Log::after(20, &folder).unwrap();
         assert_eq!(log.epochs, [report(1), report(2)]);
         log.push(&report(3)).unwrap();
         assert_eq!((std::fs::read(&json).unwrap(), std::fs::read(&csv).unwrap()), whole);

@@ -57,10 +57,13 @@ pub struct DataRequest {
 }
 
 /// A value of the recipe and where it was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OriginOf {
     /// Such as `optimizer.weight_decay`.
     pub key: String,
+    /// The value in force; records of older versions do not have it here.
+    #[serde(default)]
+    pub value: serde_yaml::Value,
     /// Such as `specs/recipes/he2015.yaml:12`, `--set batch=64`, `profile keras`, `built-in`.
     pub from: String,
 }
@@ -122,15 +125,15 @@ pub fn origins(recipe: &Recipe, origins: &Origins, sources: &SourceMap) -> Vec<O
     if let Ok(value) = serde_yaml::from_str(&recipe.to_yaml()) {
         leaves(&mut Vec::new(), &value, &mut keys);
     }
-    let origin = |path: Vec<String>| {
+    let origin = |(path, value): (Vec<String>, serde_yaml::Value)| {
         let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-        OriginOf { key: path.join("."), from: origins.of(&steps).describe(sources) }
+        OriginOf { key: path.join("."), value, from: origins.of(&steps).describe(sources) }
     };
     keys.into_iter().map(origin).collect()
 }
 
-fn leaves(path: &mut Vec<String>, value: &serde_yaml::Value, into: &mut Vec<Vec<String>>) {
-    let serde_yaml::Value::Mapping(map) = value else { return into.push(path.clone()) };
+fn leaves(path: &mut Vec<String>, value: &serde_yaml::Value, into: &mut Vec<(Vec<String>, serde_yaml::Value)>) {
+    let serde_yaml::Value::Mapping(map) = value else { return into.push((path.clone(), value.clone())) };
     for (key, value) in map {
         path.push(key.as_str().unwrap_or_default().to_string());
         leaves(path, value, into);
@@ -146,7 +149,11 @@ impl Manifest {
 
     /// As YAML, with a word on what it is.
     pub fn to_yaml(&self) -> String {
-        let about = "# Everything that decided on this run. `netc rerun` with this folder makes it again.\n";
+        let about = "\
+# Everything that decided on this run. `netc rerun` with this folder makes it again, to the same bytes.
+# identity: what decides on the result; data: where the images were; origins: who said each value of the recipe;
+# spec: the texts of the network, and the network unrolled. Threads make no difference to the result.
+";
         // Words and numbers: there is nothing in it that YAML cannot say.
         about.to_string() + &serde_yaml::to_string(self).unwrap_or_default()
     }
@@ -182,6 +189,7 @@ mod tests {
         let of = |key: &str| found.iter().find(|origin| origin.key == key).map(|origin| origin.from.as_str());
         assert_eq!(of("batch"), Some("r.yaml:1"));
         assert_eq!(of("seed"), Some("--set seed=3"));
+        assert!(found.iter().any(|origin| origin.key == "seed" && origin.value.as_u64() == Some(3)));
         assert_eq!(of("batch_norm.epsilon"), Some("profile keras"));
         assert_eq!(of("optimizer.learning_rate"), Some("built-in"));
     }

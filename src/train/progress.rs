@@ -13,6 +13,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: ProgressBar,
     plain: bool,
+    /// Whether results are told.
+    results: bool,
     /// Steps that were done before it began.
     done: u64,
     begin: Instant,
@@ -40,7 +42,13 @@ impl Progress {
         let template = "{bar:24} {pos}/{len} {msg} {eta} left";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         let now = Instant::now();
-        Progress { bar, plain, done: 0, begin: now, said: now }
+        Progress { bar, plain, results: true, done: 0, begin: now, said: now }
+    }
+
+    /// Tells results, or leaves that to others.
+    #[must_use]
+    pub fn with_results(self, results: bool) -> Self {
+        Progress { results, ..self }
     }
 
     /// Some steps were done.
@@ -76,6 +84,9 @@ impl Progress {
 
     /// A line of results, which goes to stdout whatever stderr shows.
     pub fn result(&self, line: &str) {
+        if !self.results {
+            return;
+        }
         // A reader that has gone (`| head`) is no reason to lose a run.
         self.bar.suspend(|| {
             let _ = writeln!(std::io::stdout(), "{line}");

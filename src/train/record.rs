@@ -7,6 +7,7 @@ use super::log::Log;
 use super::progress::{Progress, epoch_line};
 use super::recipe;
 use super::report::{Best, EpochReport, Evaluated, Observer, Position, StepReport, Which};
+use super::results::{Choice, Chosen};
 use super::weights::{self, About};
 use crate::data::normalize::Normalization;
 use crate::diagnostic::{Code, Diagnostic};
@@ -42,8 +43,14 @@ impl Record<'_> {
     ///
     /// # Errors
     /// [`Code::OutputFailed`].
-    pub fn save(&self, path: &Path, evaluated: &Evaluated, steps: u64) -> Result<(), Diagnostic> {
-        let about = About { steps, statistics: evaluated.statistics, ..self.about.clone() };
+    pub fn save(
+        &self,
+        path: &Path,
+        evaluated: &Evaluated,
+        steps: u64,
+        results: Option<Chosen>,
+    ) -> Result<(), Diagnostic> {
+        let about = About { steps, statistics: evaluated.statistics, results, ..self.about.clone() };
         weights::write(path, self.program, evaluated, self.normalization, &about)
     }
 }
@@ -58,10 +65,11 @@ impl Observer for Record<'_> {
     }
 
     fn epoch(&mut self, report: &EpochReport, best: &Best, evaluated: &Evaluated) -> Result<(), Diagnostic> {
-        self.save(&self.folder.weights(), evaluated, report.step)?;
+        let results = |chosen_by| Some(Chosen { chosen_by, reached: report.into() });
+        self.save(&self.folder.weights(), evaluated, report.step, results(Choice::LastEpoch))?;
         // Weights that the test images chose are not offered.
         if best.chosen_on == Which::HeldOut && best.report.epoch == report.epoch {
-            self.save(&self.folder.best(), evaluated, report.step)?;
+            self.save(&self.folder.best(), evaluated, report.step, results(Choice::HeldOut))?;
         }
         self.log.push(report).map_err(|(path, error)| failed(&path, &error))?;
         self.progress.result(&epoch_line(report));

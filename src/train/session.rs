@@ -2,7 +2,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::failure::RunError;
-use super::folder::{RECIPE, RunFolder};
+use super::folder::{RECIPE, RunFolder, failed};
 use super::identity::Identity;
 use super::input::Input;
 use super::log::Log;
@@ -11,6 +11,7 @@ use super::progress::{Progress, final_lines};
 use super::recipe::Recipe;
 use super::record::Record;
 use super::report::{Evaluated, Position};
+use super::results::{self, Results};
 use super::runner::{self, Outcome};
 use super::stop::Stop;
 use super::weights::About;
@@ -36,6 +37,8 @@ pub struct Session<'a> {
     pub resume: bool,
     /// A wish to stop.
     pub stop: &'a Stop,
+    /// Shows where it is, but leaves it to the caller to tell what comes of it: it is one run of many.
+    pub quiet: bool,
 }
 
 impl Session<'_> {
@@ -56,8 +59,9 @@ impl Session<'_> {
             }
         }
         let steps = self.recipe.length.steps(input.train.len().div_ceil(self.recipe.batch.max(1)) as u64);
-        self.announce(&program, &input, &from, steps);
-        let (json, csv) = (self.folder.metrics(), self.folder.csv());
+        if !self.quiet {
+            self.announce(engine.as_ref(), &input, &from, steps);
+        }
         let mut record = Record {
             folder: self.folder,
             program: &program,
@@ -66,8 +70,8 @@ impl Session<'_> {
             about: self.about(&program),
             keep: self.recipe.checkpoint,
             kept: (from.step, Instant::now()),
-            log: if from.step == 0 { Log::new(json, csv) } else { Log::resume(json, csv, from.step) },
-            progress: Progress::resumed(from.step, steps),
+            log: Log::after(from.step, self.folder).map_err(|(path, error)| failed(&path, &error))?,
+            progress: Progress::resumed(from.step, steps).with_results(!self.quiet),
         };
         let outcome = runner::train(engine.as_mut(), self.recipe, &input, from, self.stop, &mut record);
         record.progress.finish();
@@ -75,11 +79,19 @@ impl Session<'_> {
         if outcome.interrupted {
             self.keep_interrupted(&mut record, &outcome, steps)?;
         } else if let (Some(last), Some(best)) = (&outcome.position.last, &outcome.position.best) {
+            if let Some(results) = Results::of(&program.net, self.recipe.seed, record.log.epochs()) {
+                self.folder.write(results::FILE_NAME, &results.to_json())?;
+            }
             for line in final_lines(last, best) {
                 record.progress.result(&line);
             }
         }
         record.progress.result(&format!("weights {}", self.folder.weights().display()));
+        if self.folder.best().exists() {
+            record
+                .progress
+                .result(&format!("weights of the epoch best on held-out images {}", self.folder.best().display()));
+        }
         Ok(outcome)
     }
 
@@ -94,7 +106,8 @@ impl Session<'_> {
         Ok((checkpoint.position, checkpoint.state))
     }
 
-    fn announce(&self, program: &Program, input: &Input, from: &Position, steps: u64) {
+    fn announce(&self, engine: &dyn Engine, input: &Input, from: &Position, steps: u64) {
+        let program = engine.program();
         let begun = if from.step == 0 { String::new() } else { format!("; going on after step {}", from.step) };
         eprintln!(
             "{}: {} parameters; {}: {} training images, {} test images; {steps} steps of {}; results in {}{begun}",
@@ -106,6 +119,8 @@ impl Session<'_> {
             self.recipe.batch,
             self.folder.path().display()
         );
+        let (seed, every) = (self.recipe.seed, self.recipe.checkpoint.every);
+        eprintln!("computed by {}; seed {seed}; a checkpoint every {every}", engine.arithmetic());
     }
 
     fn about(&self, program: &Program) -> About {
@@ -128,7 +143,7 @@ impl Session<'_> {
         }
         record.checkpoint(position, state)?;
         let last = Evaluated { state: state.clone(), ..Evaluated::default() };
-        record.save(&self.folder.weights(), &last, position.step)?;
+        record.save(&self.folder.weights(), &last, position.step, None)?;
         let step = position.step;
         record.progress.result(&format!("interrupted after step {step} of {steps}; not evaluated since"));
         let folder = self.folder.path().display();

@@ -7,6 +7,7 @@
 
 use super::recipe::Statistics;
 use super::report::Evaluated;
+use super::results::Chosen;
 use super::tensor_file::{self, Tensor, numbers, write_atomically};
 use crate::data::normalize::Normalization;
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -20,7 +21,7 @@ use std::path::Path;
 pub const FILE_NAME: &str = "weights.safetensors";
 
 /// Where weights come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct About {
     /// Name of the net.
     pub net: String,
@@ -35,6 +36,9 @@ pub struct About {
     /// What the batch-norm statistics are; moving averages where an older file does not say.
     #[serde(default)]
     pub statistics: Statistics,
+    /// What chose them and what they reached; nothing where they were not evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Chosen>,
 }
 
 /// What a file holds, in the order of the program's tables.

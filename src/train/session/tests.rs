@@ -19,7 +19,7 @@ fn train(
 ) -> Result<Outcome, Diagnostic> {
     let engine = select::engine(Selection::default(), program.clone()).unwrap();
     let identity = Identity::of(engine.as_ref(), recipe, data);
-    let session = Session { recipe, data, identity, spec: "00ff".into(), folder, resume, stop };
+    let session = Session { recipe, data, identity, spec: "00ff".into(), folder, resume, stop, quiet: false };
     session.run(engine, None)
 }
 
@@ -39,11 +39,18 @@ fn a_run_leaves_what_it_should() {
     };
     let (bytes, folder) = weights("one", &Stop::new());
     let read = weights::read(&folder.weights(), &program).unwrap();
-    assert_eq!(read.about.as_ref().unwrap().steps, 14);
+    let about = read.about.clone().unwrap();
+    assert_eq!(about.steps, 14);
     assert!(matches!(read.normalization, Some(Normalization::PerChannel { .. })));
     let metrics = std::fs::read_to_string(folder.metrics()).unwrap();
     let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), &lines[1]["epoch"], &lines[1]["test"]["images"]), (2, &2.into(), &50.into()));
+    // What the weights reached is beside them, and with what chose them.
+    let chosen = about.results.unwrap();
+    assert_eq!((chosen.chosen_by, chosen.reached.epoch), (results::Choice::LastEpoch, 2));
+    assert_eq!(lines[1]["test"]["accuracy"].as_f64(), Some(chosen.reached.test.accuracy));
+    let told = std::fs::read_to_string(folder.path().join(results::FILE_NAME)).unwrap();
+    assert_eq!(serde_json::from_str::<Results>(&told).unwrap().last, chosen.reached);
     let text = std::fs::read_to_string(folder.path().join(RECIPE)).unwrap();
     let again = Recipe::read(Some((Path::new("recipe.yaml"), text)), &[], &mut SourceMap::new());
     assert_eq!(again.unwrap(), recipe);
@@ -62,7 +69,7 @@ fn a_run_leaves_what_it_should() {
     stop.request();
     let (_, folder) = weights("three", &stop);
     assert_eq!(weights::read(&folder.weights(), &program).unwrap().about.unwrap().steps, 0);
-    assert!(!folder.metrics().exists());
+    assert!(!folder.metrics().exists() && !folder.path().join(results::FILE_NAME).exists());
     // It can be gone on with, and comes to the same end; then there is nothing more to do.
     for _ in 0..2 {
         let folder = RunFolder::resumed(folder.path()).unwrap();
