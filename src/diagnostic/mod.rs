@@ -124,12 +124,18 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 /// The most messages of one code: whoever mends a hundred may ask again.
 const MOST_OF_A_CODE: usize = 100;
 
-/// Sorts by file and place and drops exact repeats (one mistake in a block that is called ten times is one message). Of
-/// the same message at very many places the first ones are kept, and the last of them says how many there are.
+/// Sorts by file and place and drops repeats: one mistake in a block that is called ten times is one message, with the
+/// chain of its first call, though names and shapes in it differ from call to call. Of the same message at very many
+/// places the first ones are kept, and the last of them says how many there are.
 pub fn tidy(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|diagnostic| diagnostic.span().unwrap_or_default());
     let mut seen = HashSet::new();
-    diagnostics.retain(|diagnostic| seen.insert((diagnostic.code, diagnostic.span(), diagnostic.message.clone())));
+    diagnostics.retain(|diagnostic| {
+        let in_a_call =
+            diagnostic.notes.iter().any(|note| note.starts_with("in block `") || note.starts_with("in repeat "));
+        let message = (!in_a_call).then(|| diagnostic.message.clone());
+        seen.insert((diagnostic.code, diagnostic.span(), message))
+    });
     let mut counts: HashMap<(Code, Level), usize> = HashMap::new();
     for diagnostic in diagnostics.iter() {
         *counts.entry((diagnostic.code, diagnostic.level)).or_default() += 1;
