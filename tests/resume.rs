@@ -100,6 +100,39 @@ fn killed_runs_come_to_the_same_end(engine: &str) {
     assert!(from_within > 0, "no run ever went on from a checkpoint");
 }
 
+/// All that an optimizer can keep goes through a checkpoint: both moments of Adam, averages, where the schedule is.
+#[test]
+fn adam_with_averages_goes_on_to_the_same_bytes() {
+    let settings = [
+        ["--set", "optimizer={kind: adamw, clip_norm: 1, groups: [{match: conv1, rate_factor: 0.5}]}"],
+        ["--set", "schedule={kind: cosine, warmup: 1 epoch}"],
+        ["--set", "average={decay: 0.9}"],
+        ["--set", "label_smoothing=0.1"],
+        ["--limit", "150"],
+    ]
+    .concat();
+    for engine in ["native", "tensor"] {
+        let folder = scratch(&format!("{engine}-adam"));
+        let train = |more: &[&str]| {
+            let mut command = netc(&["train", SPEC, "--engine", engine, "--out"]);
+            finished(command.arg(&folder).args(&settings).args(more).output().unwrap())
+        };
+        let told = train(&[]);
+        assert!(told.contains("with averaged weights") && told.contains("with those of the last step"), "{told}");
+        let expected = results(&folder);
+        // As if the run had been killed before its last checkpoint.
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.join("checkpoints")).unwrap().map(|f| f.unwrap().path()).collect();
+        left.sort();
+        std::fs::remove_file(left.last().unwrap()).unwrap();
+        assert!(train(&["--resume"]).contains("going on after step"));
+        assert!(results(&folder) == expected, "{engine}");
+        let again = scratch(&format!("{engine}-adam-again"));
+        let rerun = netc(&["rerun"]).arg(&folder).arg("--out").arg(&again).output().unwrap();
+        assert!(finished(rerun).contains("byte for byte"));
+    }
+}
+
 #[test]
 fn killed_runs_come_to_the_same_end_on_the_native_engine() {
     killed_runs_come_to_the_same_end("native");

@@ -29,8 +29,9 @@
 
 use super::{Check, Run, Training};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::train::optimizer::OptimizerKind;
 use crate::train::origin::Origin;
-use crate::train::recipe::{Length, OptimizerKind};
+use crate::train::recipe::Length;
 
 /// This check.
 pub const CHECK: Check =
@@ -46,7 +47,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let changed = matches!(training.origin(&["batch"]), Origin::Set(_)) && batch != before && before > 0;
     let kept = matches!(training.origin(&RATE), Origin::Recipe(_));
     // Adam's steps are as large whatever the batch.
-    let scales = matches!(recipe.optimizer.kind, OptimizerKind::Sgd { .. });
+    let scales = matches!(recipe.optimizer.kind, OptimizerKind::Sgd(_));
     if !(changed && kept && scales) || training.is_trial() {
         return;
     }

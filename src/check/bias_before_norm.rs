@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_bias_that_another_call_needs_is_left() {
-        let net = "net x { input 3x8x8; a(); bn; a(); flatten; linear 10 }\nblock a() { conv 8 3x3 bias }";
+        let net = "net x { input 3x8x8; a(); bn; relu; a(); flatten; linear 10 }\nblock a() { conv 8 3x3 bias }";
         assert_eq!(fixed(net), (net.to_string(), vec!["E0402"]));
         let net = "net x { input 3x8x8; a(true); bn; flatten; linear 10 }\nblock a(b: bool) { conv 8 3x3 bias b }";
         assert_eq!(fixed(net), (net.to_string(), vec!["E0402"]));

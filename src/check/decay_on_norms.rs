@@ -37,7 +37,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let path = ["optimizer", "weight_decay"];
     let optimizer = &training.recipe.optimizer;
     let unsaid = training.origin(&["optimizer", "decay_except"]) == Origin::BuiltIn;
-    let decays = optimizer.decay(Role::NormScale) > 0.0;
+    let decays = optimizer.decay(Role::NormScale) > 0.0 && optimizer.groups.is_empty();
     let Some(span) = training.place(&path).filter(|_| unsaid && decays) else { return };
     let nodes = &training.context.shaped.graph.graph;
     let norms = nodes.node_weights().filter(|node| matches!(node.layer, Layer::BatchNorm { .. })).count();

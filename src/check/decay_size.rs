@@ -25,7 +25,6 @@
 use super::{Check, Run, Training};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::DecayForm;
-use crate::train::recipe::OptimizerKind;
 
 /// This check.
 pub const CHECK: Check = Check { code: Code::DecaySize, file: include_str!("decay_size.rs"), run: Run::Recipe(check) };
@@ -36,9 +35,10 @@ const DECOUPLED: f64 = 1e-2;
 
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let optimizer = &training.recipe.optimizer;
-    let (decay, momentum) = (optimizer.coefficient(), optimizer.momentum);
+    let (decay, momentum) = (optimizer.coefficient(), optimizer.momentum());
     let Some(span) = training.place(&["optimizer", "weight_decay"]) else { return };
-    if !matches!(optimizer.kind, OptimizerKind::Sgd { .. }) || decay <= 0.0 || !(0.5..1.0).contains(&momentum) {
+    // Adam has none.
+    if decay <= 0.0 || !(0.5..1.0).contains(&momentum) {
         return;
     }
     let times = rounded(1.0 / (1.0 - momentum));

@@ -34,7 +34,7 @@ use super::expectations::grouped;
 use super::{Check, Run, Training};
 use crate::data::Kind;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::train::schedule::{Moment, Schedule};
+use crate::train::schedule::{Curve, Moment};
 
 /// This check.
 pub const CHECK: Check = Check {
@@ -51,7 +51,7 @@ const SPLITS: [usize; 2] = [45_000, 50_000];
 
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let recipe = training.recipe;
-    let Schedule::Multistep { at, .. } = &recipe.schedule else { return };
+    let Curve::Multistep { at, .. } = &recipe.schedule.curve else { return };
     let (Some(images), Some(clock)) = (training.images(), training.clock()) else { return };
     if recipe.batch != BATCH || recipe.data != Kind::Cifar10.name() || !SPLITS.contains(&images) {
         return;

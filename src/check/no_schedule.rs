@@ -31,7 +31,7 @@
 use super::{Check, Run, Training};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::train::recipe::Length;
-use crate::train::schedule::Schedule;
+use crate::train::schedule::Curve;
 
 /// This check.
 pub const CHECK: Check =
@@ -42,7 +42,7 @@ const SHORTEST: f64 = 5.0;
 
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let recipe = training.recipe;
-    if recipe.schedule != Schedule::Constant {
+    if recipe.schedule.curve != Curve::Constant {
         return;
     }
     let epochs = match (recipe.length, training.clock()) {

@@ -32,7 +32,7 @@ use super::expectations::grouped;
 use super::{Check, Run, Training};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::train::recipe::Length;
-use crate::train::schedule::{Clock, Moment, Schedule};
+use crate::train::schedule::{Clock, Curve, Moment, Schedule};
 
 /// This check.
 pub const CHECK: Check =
@@ -44,6 +44,9 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(first) = late.first().filter(|_| !training.is_trial()) else { return };
     let end = end(training, *first);
     let message = match (late.len(), moments.len()) {
+        _ if matches!(key, "warmup" | "peak") => {
+            format!("the learning rate never comes to its height: the run ends after {end}")
+        }
         (late, all) if late == all => format!("the learning rate never changes: the run ends after {end}"),
         (1, all) => format!("one of {all} changes of the learning rate never comes: the run ends after {end}"),
         (late, all) => format!("{late} of {all} changes of the learning rate never come: the run ends after {end}"),
@@ -61,10 +64,14 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// The moments of a schedule at which something happens, and the key they stand under.
 fn moments(schedule: &Schedule) -> (&'static str, Vec<Moment>) {
-    match schedule {
-        Schedule::Step { every, .. } => ("every", vec![*every]),
-        Schedule::Multistep { at, .. } => ("at", at.clone()),
-        Schedule::Constant => ("kind", Vec::new()),
+    match &schedule.curve {
+        Curve::Step { every, .. } => ("every", vec![*every]),
+        Curve::Multistep { at, .. } => ("at", at.clone()),
+        Curve::OneCycle { peak, .. } => ("peak", vec![*peak]),
+        // They end with the run; a warm-up before them may not.
+        Curve::Constant | Curve::Cosine { .. } | Curve::Polynomial { .. } => {
+            ("warmup", schedule.warmup.iter().map(|warmup| warmup.length).collect())
+        }
     }
 }
 
@@ -115,6 +122,9 @@ mod tests {
         assert!(fires("steps: 40_000\nschedule: {kind: multistep, at: [32_000 steps, 48_000 steps], factor: 0.1}"));
         assert!(fires("data: cifar10\nepochs: 60\nschedule: {kind: multistep, at: [32_000 steps], factor: 0.1}"));
         assert!(fires("data: cifar10\nsteps: 10_000\nschedule: {kind: step, every: 30 epochs, factor: 0.1}"));
+        assert!(fires("epochs: 9\nschedule: {kind: one-cycle, peak: 12 epochs}"));
+        assert!(fires("epochs: 9\nschedule: {kind: cosine, warmup: {length: 9 epochs, from: 0.1}}"));
+        assert!(!fires("epochs: 9\nschedule: {kind: cosine, warmup: {length: 1 epoch, from: 0.1}}"));
         assert!(fires("epochs: 4\nschedule: {kind: step, every: 4 epochs, factor: 0.1}"));
         assert!(fires("data: /a/folder\nepochs: 9\nschedule: {kind: multistep, at: [100 %], factor: 0.1}"));
     }

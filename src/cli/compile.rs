@@ -3,14 +3,16 @@
 use crate::check::Target;
 use crate::check::levels::Levels;
 use crate::compile::{self, Compilation};
-use crate::data::Kind;
 use crate::data::locate::{self, Located, Places, locate};
+use crate::data::{Description, Kind};
 use crate::diagnostic::{Diagnostic, has_errors};
+use crate::graph::dims::Shape;
 use crate::graph::summary::{Summary, summarize};
 use crate::look::View;
 use crate::lower::program::Program;
 use crate::syntax::load;
 use crate::syntax::span::SourceMap;
+use crate::train::groups;
 use crate::train::origin::Origins;
 use crate::train::recipe::{Recipe, Resolve, Resolved};
 use clap::Args;
@@ -154,21 +156,32 @@ pub fn stages(spec: &Path, request: &Request<'_>) -> (Compilation, Option<Resolv
         ..under.unwrap_or_default()
     };
     compilation.analyse(&options);
+    if let (Some(Resolved { recipe, origins, .. }), Some(program)) = (&resolved, &compilation.program) {
+        compilation.diagnostics.extend(groups::check(recipe, origins, program));
+    }
     (compilation, resolved, path)
+}
+
+/// What is known of a data set without reading it.
+pub fn description(data: &str, input: Option<Shape>) -> Option<Description> {
+    kind(data).map(|kind| kind.description(input))
 }
 
 /// What the checks may know of a data set: a named one without looking, a folder by what lies in it. A folder that
 /// cannot be read is left to the command that needs it.
 fn target(data: &str) -> Option<Target> {
-    let kind = match locate::Request::parse(data).ok()? {
+    Some(Target { named: Kind::from_name(data).is_some(), ..Target::of(kind(data)?) })
+}
+
+fn kind(data: &str) -> Option<Kind> {
+    Some(match locate::Request::parse(data).ok()? {
         locate::Request::Named(kind) => kind,
         request @ locate::Request::Folder(_) => match locate(&request, &Places::default(), None).ok()? {
             Located::Cifar10(_) => Kind::Cifar10,
             Located::Mnist(_) => Kind::Mnist,
             Located::Shapes => Kind::Shapes,
         },
-    };
-    Some(Target { named: Kind::from_name(data).is_some(), ..Target::of(kind) })
+    })
 }
 
 #[cfg(test)]

@@ -51,15 +51,18 @@ pub fn eval(
     for note in weights.about.iter().flat_map(|about| notes(about, recipe, sources)) {
         eprintln!("note: {note}");
     }
-    let (score, moving) = scores(program.clone(), recipe, weights, arguments).map_err(|error| vec![error])?;
+    let Scores { score, moving, last } =
+        scores(program.clone(), recipe, weights, arguments).map_err(|error| vec![error])?;
     if arguments.json {
-        let moving = moving.map(|score| json!({ "accuracy": score.accuracy, "loss": score.loss }));
+        let [moving, last] =
+            [moving, last].map(|score| score.map(|score| json!({ "accuracy": score.accuracy, "loss": score.loss })));
         let mut result = json!({
             "net": program.net, "weights": arguments.weights, "data": recipe.data, "split": "test",
             "images": score.images, "accuracy": score.accuracy, "loss": score.loss,
         });
-        if let (Some(moving), Some(result)) = (moving, result.as_object_mut()) {
-            result.insert("with_moving_averages".into(), moving);
+        if let Some(result) = result.as_object_mut() {
+            result.extend(moving.map(|moving| ("with_moving_averages".into(), moving)));
+            result.extend(last.map(|last| ("with_last_weights".into(), last)));
         }
         println!("{result}");
     } else {
@@ -69,17 +72,30 @@ pub fn eval(
             let accuracy = percent(moving.accuracy);
             println!("that is with true averages in batch norm; with moving ones {accuracy}, loss {:.4}", moving.loss);
         }
+        if let Some(last) = last {
+            let accuracy = percent(last.accuracy);
+            println!("that is with averaged weights; with those of the last step {accuracy}, loss {:.4}", last.loss);
+        }
     }
     Ok(())
 }
 
-/// With what the weights are to be evaluated with, and with the moving averages where those are others.
+/// What was found.
+struct Scores {
+    score: Score,
+    /// With moving averages in batch norm, where the score is with true ones.
+    moving: Option<Score>,
+    /// With the weights of the last step, where the score is with averaged ones.
+    last: Option<Score>,
+}
+
+/// With what the weights are to be evaluated with, and without what was put in place of training's own.
 fn scores(
     program: Program,
     recipe: &Recipe,
     weights: Weights,
     arguments: &EvalArguments,
-) -> Result<(Score, Option<Score>), Diagnostic> {
+) -> Result<Scores, Diagnostic> {
     // Weights say what they were trained with; only those of other tools need the recipe's word, and it the images.
     let measures = matches!(recipe.normalize, Normalize::PerChannel | Normalize::PerPixelMean);
     let train = if weights.normalization.is_none() && measures { Take::All } else { Take::Nothing };
@@ -87,13 +103,19 @@ fn scores(
     let options = LoadOptions { input: Some(program.input()), train, test };
     let stop = Stop::on_signal()?;
     let mut evaluator = Evaluator::new(program, recipe, &weights, &options, arguments.selection)?;
-    let moving = weights.moving.clone();
+    let (moving, last) = (weights.moving.clone(), weights.last.clone());
     let state = weights.into_state();
     evaluator.engine.load(&state).map_err(RunError::from)?;
     let score = evaluator.score(&stop)?;
-    let Some(statistics) = moving else { return Ok((score, None)) };
-    evaluator.engine.load(&State { statistics, ..state }).map_err(RunError::from)?;
-    Ok((score, Some(evaluator.score(&stop)?)))
+    let mut other = |state: &State| {
+        evaluator.engine.load(state).map_err(RunError::from)?;
+        evaluator.score(&stop).map(Some)
+    };
+    let state = State { statistics: moving.clone().unwrap_or(state.statistics), ..state };
+    let moving = if moving.is_some() { other(&state)? } else { None };
+    // The weights of the last step are what the moving averages belong to.
+    let last = last.map_or(Ok(None), |parameters| other(&State { parameters, ..state }))?;
+    Ok(Scores { score, moving, last })
 }
 
 /// What an evaluation needs.

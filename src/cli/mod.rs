@@ -20,6 +20,7 @@ pub mod line_diff;
 pub mod output;
 pub mod recalibrate;
 pub mod rerun;
+pub mod schedule;
 pub mod smoke;
 pub mod summary;
 pub mod sweep;
@@ -107,6 +108,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Draw a network as SVG, Graphviz or Mermaid
     Draw(draw::DrawArgs),
+    /// Show the learning rate over a run
+    Schedule(schedule::ScheduleArgs),
     /// Tell whether this machine has what netc needs, and whether netc computes rightly on it
     Doctor(doctor::DoctorArgs),
     /// Print what a stage of the compiler made
@@ -157,6 +160,7 @@ pub fn run() -> ExitCode {
         Command::Defaults(args) => defaults::run(args, &output),
         Command::Diff(args) => diff::run(args, &output),
         Command::Draw(args) => draw::run(args, &output),
+        Command::Schedule(args) => schedule::run(args, &output),
         Command::Doctor(args) => doctor::run(args, &output),
         Command::Dump(args) => dump::run(args, &output),
         Command::Expand(args) => expand::run(args, &output),

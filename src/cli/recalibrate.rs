@@ -93,7 +93,7 @@ pub fn recalibrate(
     evaluator.engine.load(&state).map_err(RunError::from)?;
     let with_population = evaluator.score(&stop)?;
     let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.weights));
-    let evaluated = Evaluated { state, statistics: Statistics::Population, moving: Some(moving) };
+    let evaluated = Evaluated { state, statistics: Statistics::Population, moving: Some(moving), last: None };
     let about = About { statistics: Statistics::Population, results: None, ..about };
     weights::write(&out, &program, &evaluated, &evaluator.normalization, &about)?;
     for (name, score) in [("moving averages", with_moving), ("true averages  ", with_population)] {

@@ -104,6 +104,16 @@ codes! {
     UnfulfilledAllow = "N003" Warning "an `allow` has nothing to allow";
 
     RepeatedActivation = "N010" Warning "an activation stands right behind another";
+    MisalignedPaths = "N011" Warning "paths that meet look at different pixels";
+    LopsidedSame = "N012" Warning "`pad same` on an even window moves the map by half a pixel";
+    PoolRounding = "N013" Warning "the size that a pool gives hangs on a rounding that the spec does not name";
+    MissingActivation = "N014" Warning "a convolution reads a residual sum with no activation between";
+    DoubledActivation = "N015" Warning "an activation stands before a residual sum and another behind it";
+    LinearInARow = "N016" Warning "two linear layers have nothing nonlinear between them";
+    LayerOnLogits = "N017" Warning "a layer stands between the last `linear` and the loss";
+    DropoutBeforeNorm = "N018" Warning "batch norm comes behind dropout";
+    UnreadPixels = "N019" Warning "windows step over pixels that none of them reads";
+    WindowInPadding = "N020" Warning "windows lie wholly in the padding";
 
     NoSchedule = "N030" Warning "the learning rate never changes";
     ScheduleBeyondEnd = "N031" Warning "the learning rate changes after the end of the run";
@@ -115,6 +125,8 @@ codes! {
     MirroredDigits = "N037" Warning "digits are mirrored";
     InitAgainstActivation = "N038" Warning "weights start where the activations cannot use them";
     RawPixels = "N039" Warning "the network sees pixels as they are";
+    RateTooLarge = "N040" Warning "the learning rate is too large for the optimizer";
+    DecayInAdam = "N041" Warning "weight decay passes through Adam's scaling";
     DecaySize = "N042" Warning "a decay coefficient of the other form";
     SmallBatchNorm = "N043" Warning "batch norm over very few images";
     LastImageAlone = "N044" Warning "the last batch of an epoch is a single image";

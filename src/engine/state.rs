@@ -37,6 +37,12 @@ impl State {
         check_lengths(statistics, &self.statistics)
     }
 
+    /// The same with the averages of the parameters in their place; `None` where no averages are kept.
+    pub fn averaged(&self) -> Option<State> {
+        let parameters = (!self.averages.is_empty()).then(|| self.averages.clone())?;
+        Some(State { parameters, ..self.clone() })
+    }
+
     /// The name of the first parameter or statistic with a number that is none.
     pub fn not_finite(&self, program: &Program) -> Option<String> {
         let parameters = program.parameters.iter().map(|parameter| &parameter.name).zip(&self.parameters);

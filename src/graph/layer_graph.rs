@@ -8,6 +8,7 @@ use crate::syntax::span::{SourceMap, Span};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
+use std::collections::HashSet;
 
 /// One layer of the graph.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +90,22 @@ impl LayerGraph {
     /// What reads a layer.
     pub fn readers(&self, node: NodeIndex) -> impl Iterator<Item = NodeIndex> + '_ {
         self.graph.neighbors_directed(node, Direction::Outgoing)
+    }
+
+    /// Whether a layer reads another, over at most `layers` others; a layer reads itself.
+    pub fn reads(&self, node: NodeIndex, other: NodeIndex, layers: usize) -> bool {
+        let mut open = vec![node];
+        let mut seen = HashSet::new();
+        while let Some(next) = open.pop() {
+            if next == other {
+                return true;
+            }
+            // What stands before `other` cannot read it.
+            if next > other && seen.len() <= layers && seen.insert(next) {
+                open.extend(self.graph.neighbors_directed(next, Direction::Incoming));
+            }
+        }
+        false
     }
 
     /// A diagnostic with the block chain of an origin added.

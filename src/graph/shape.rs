@@ -209,6 +209,11 @@ fn slide(window: &Window, plane: Pair, padding: &mut Option<Padding>) -> Result<
     }
 }
 
+/// The plane that a window gives on a plane of this size, were it rounded in this way; none where it does not fit.
+pub fn rounded(window: &Window, plane: Pair, rounding: Rounding) -> Option<Pair> {
+    slide(&Window { rounding, ..*window }, plane, &mut None).ok()
+}
+
 /// A window sliding along one direction.
 #[derive(Clone, Copy)]
 struct Axis {

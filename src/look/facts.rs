@@ -6,6 +6,7 @@ use crate::graph::dims::Padding;
 use crate::graph::flat::{extent, number};
 use crate::graph::layer::{Layer, Rounding, Squares, Window, ZeroChannels};
 use crate::graph::layer_graph::Node;
+use crate::lower::defaults::InitRule;
 use crate::lower::program::{Divisor, Op, OpKind, VarianceEstimate};
 use crate::syntax::span::Span;
 use petgraph::graph::NodeIndex;
@@ -75,7 +76,13 @@ fn recipe_key(layer: &str, attribute: &str) -> Option<&'static [&'static str]> {
 /// Name, value, and whether it has an effect.
 fn values(view: &View, index: NodeIndex, node: &Node) -> Vec<(&'static str, String, bool)> {
     let padding = view.shaped.padding(index);
-    let init = |rule: crate::lower::defaults::InitRule| ("init", rule.name().to_string(), true);
+    let init = |rule: InitRule| {
+        let text = match rule.number() {
+            Some((kind, key, value)) => format!("{kind}, {key} {}", number(value)),
+            None => rule.name().to_string(),
+        };
+        ("init", text, true)
+    };
     match &node.layer {
         Layer::Input { shape } => vec![("shape", shape.to_string(), true)],
         Layer::Conv { out, window, groups, bias } => vec![

@@ -219,6 +219,9 @@ fn inline(value: &Value) -> String {
 
 /// Keys that the rows of the layers and of the decay tell already.
 pub fn is_told(key: &[&str]) -> bool {
+    if key == ["init", "bias"] {
+        return false;
+    }
     matches!(
         key,
         ["init", ..]
@@ -239,7 +242,7 @@ pub fn matters(view: &View, key: &[&str]) -> bool {
         ["pooling", "rounding"] => view.count("max_pool") + view.count("avg_pool") > 0,
         ["pooling", "divisor"] => view.count("avg_pool") > 0,
         ["lrn", ..] => view.count("lrn") > 0,
-        ["optimizer", "momentum_form" | "nesterov"] => optimizer.momentum > 0.0,
+        ["optimizer", "momentum_form" | "nesterov"] => optimizer.momentum() > 0.0,
         ["optimizer", "decay_form" | "decay_factor" | "decay_except"] => optimizer.weight_decay > 0.0,
         ["augment", "pad_value"] => view.recipe.augment.pad > 0,
         _ => true,
@@ -251,6 +254,9 @@ pub fn meaning(key: &[&str], value: &str) -> Option<&'static str> {
     Some(match (key, value) {
         (["init", ..], "he-normal") => "N(0, 2/fan_in), biases 0",
         (["init", ..], "he-uniform") => "U(±√(6/fan_in)), biases 0",
+        (["init", ..], "he-normal-fan-out") => "N(0, 2/fan_out), biases 0",
+        (["init", ..], "he-uniform-fan-out") => "U(±√(6/fan_out)), biases 0",
+        (["init", ..], "glorot-normal") => "N(0, 2/(fan_in + fan_out)), biases 0",
         (["init", ..], "glorot-uniform") => "U(±√(6/(fan_in + fan_out))), biases 0",
         (["init", ..], "torch") => "U(±1/√fan_in), biases too",
         (["init", ..], "variance-scaling") => "normal of variance 1/fan_in cut off at two deviations, biases 0",

@@ -56,6 +56,7 @@ pub(super) struct Scores {
     pub held_out: Option<Score>,
     pub test: Score,
     pub test_moving: Option<Score>,
+    pub test_last: Option<Score>,
 }
 
 impl Scores {
@@ -73,19 +74,43 @@ impl Evaluation<'_> {
     /// Evaluates the engine, which holds `training`, and leaves it so; `None` when asked to stop on the way.
     pub fn run(mut self, training: State) -> Result<Option<(Scores, Evaluated)>, RunError> {
         let of_population = self.recipe.batch_norm.statistics == Statistics::Population;
-        if !of_population || training.statistics.is_empty() {
-            let scores = self.scores(None)?;
-            let evaluated = Evaluated { state: training, ..Evaluated::default() };
-            return Ok(scores.map(|scores| (scores, evaluated)));
+        let of_population = of_population && !training.statistics.is_empty();
+        let averaged = !training.averages.is_empty();
+        if !of_population && !averaged {
+            let scores = self.scores()?;
+            return Ok(scores.map(|scores| (scores, Evaluated::of_training(training))));
         }
-        let found = self.with_population(&training);
-        // Training goes on with the moving averages, however this ended.
+        let found = self.with_others(&training, of_population);
+        // Training goes on with its own, however this ended.
         self.engine.load(&training)?;
         found
     }
 
-    fn with_population(&mut self, training: &State) -> Result<Option<(Scores, Evaluated)>, RunError> {
-        let Some(test_moving) = self.score(&self.input.test, Which::Test)? else { return Ok(None) };
+    /// With averaged weights, true averages in batch norm or both, and without them for comparison.
+    fn with_others(&mut self, training: &State, of_population: bool) -> Result<Option<(Scores, Evaluated)>, RunError> {
+        let mut evaluated = Evaluated::of_training(training.clone());
+        let (mut test_last, mut test_moving) = (None, None);
+        if evaluated.last.is_some() {
+            test_last = self.score(&self.input.test, Which::Test)?;
+            if test_last.is_none() {
+                return Ok(None);
+            }
+            self.engine.load(&evaluated.state)?;
+        }
+        if of_population {
+            test_moving = self.score(&self.input.test, Which::Test)?;
+            let statistics = if test_moving.is_some() { self.population()? } else { None };
+            let Some(statistics) = statistics else { return Ok(None) };
+            evaluated.moving = Some(std::mem::replace(&mut evaluated.state.statistics, statistics));
+            evaluated.statistics = Statistics::Population;
+            self.engine.load(&evaluated.state)?;
+        }
+        let scores = self.scores()?.map(|scores| Scores { test_moving, test_last, ..scores });
+        Ok(scores.map(|scores| (scores, evaluated)))
+    }
+
+    /// True averages with the weights that the engine holds.
+    fn population(&mut self) -> Result<Option<Vec<Vec<f32>>>, RunError> {
         let norm = self.recipe.batch_norm;
         let images = match norm.population_images {
             Some(count) => self.input.train.limit(count)?,
@@ -95,16 +120,10 @@ impl Evaluation<'_> {
         let observer = &mut *self.observer;
         let mut progress = |done, total| observer.evaluating(Which::Population, done, total);
         let normalization = &self.input.normalization;
-        let statistics = population::statistics(self.engine, &images, normalization, method, self.stop, &mut progress)?;
-        let Some(statistics) = statistics else { return Ok(None) };
-        let state = State { statistics, ..training.clone() };
-        self.engine.load(&state)?;
-        let moving = Some(training.statistics.clone());
-        let evaluated = Evaluated { state, statistics: Statistics::Population, moving };
-        Ok(self.scores(Some(test_moving))?.map(|scores| (scores, evaluated)))
+        population::statistics(self.engine, &images, normalization, method, self.stop, &mut progress)
     }
 
-    fn scores(&mut self, test_moving: Option<Score>) -> Result<Option<Scores>, RunError> {
+    fn scores(&mut self) -> Result<Option<Scores>, RunError> {
         let held_out = match &self.input.held_out {
             None => None,
             Some(images) => match self.score(images, Which::HeldOut)? {
@@ -113,7 +132,7 @@ impl Evaluation<'_> {
             },
         };
         let test = self.score(&self.input.test, Which::Test)?;
-        Ok(test.map(|test| Scores { held_out, test, test_moving }))
+        Ok(test.map(|test| Scores { held_out, test, test_moving: None, test_last: None }))
     }
 
     fn score(&mut self, images: &Subset, which: Which) -> Result<Option<Score>, RunError> {

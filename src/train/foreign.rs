@@ -18,7 +18,20 @@ const KEYS: &[(&[&str], &[&str])] = &[
     (&["milestones", "stepvalue", "boundaries", "step_values", "drops"], &["schedule.at"]),
     (&["stepsize", "step_size", "decay_steps"], &["schedule.every"]),
     (&["gamma", "scales", "decay_rate"], &["schedule.factor"]),
-    (&["eps"], &["batch_norm.epsilon"]),
+    (&["eps"], &["batch_norm.epsilon", "optimizer.epsilon"]),
+    (&["betas"], &["optimizer.beta1"]),
+    (
+        &["clip", "clipnorm", "global_clipnorm", "max_norm", "clip_gradients", "gradient_clip_val", "grad_clip"],
+        &["optimizer.clip_norm"],
+    ),
+    (&["param_groups", "params", "paramwise_cfg"], &["optimizer.groups"]),
+    (&["ema", "swa", "moving_average_decay"], &["average"]),
+    (&["smoothing", "smooth_labels"], &["label_smoothing"]),
+    (&["eta_min", "min_lr", "end_lr", "end_learning_rate"], &["schedule.minimum"]),
+    (&["div_factor"], &["schedule.start_factor"]),
+    (&["final_div_factor"], &["schedule.end_factor"]),
+    (&["pct_start"], &["schedule.peak"]),
+    (&["warmup_steps", "warmup_epochs", "num_warmup_steps", "warmup_iters"], &["schedule.warmup"]),
     (&["epsilon"], &["batch_norm.epsilon"]),
     (&["moving_average_fraction", "rho"], &["batch_norm.decay"]),
     (&["type", "name", "class", "class_name"], &["optimizer.kind", "schedule.kind"]),
@@ -49,7 +62,8 @@ const VALUES: &[(&[&str], &str)] = &[
     (&["kaiming", "kaiming-normal", "msra", "he", "henormal"], "he-normal"),
     (&["kaiming-uniform", "heuniform"], "he-uniform"),
     (&["xavier", "xavier-uniform", "glorot", "glorotuniform"], "glorot-uniform"),
-    (&["lecun-normal", "truncated-normal", "variancescaling"], "variance-scaling"),
+    (&["xavier-normal", "glorotnormal"], "glorot-normal"),
+    (&["lecun-normal", "variancescaling"], "variance-scaling"),
     (&["pytorch", "default"], "torch"),
     (&["zeros", "constant-0"], "zero"),
     (&["momentumsgd", "momentum", "momentumoptimizer", "gradient-descent"], "sgd"),
@@ -58,6 +72,9 @@ const VALUES: &[(&[&str], &str)] = &[
     (&["fixed", "none", "const"], "constant"),
     (&["multisteplr", "piecewise-constant", "piecewise", "steps"], "multistep"),
     (&["steplr", "exponential"], "step"),
+    (&["cosineannealing", "cosineannealinglr", "cosine-annealing", "cos"], "cosine"),
+    (&["poly", "polynomiallr", "polynomial-decay"], "polynomial"),
+    (&["onecycle", "onecyclelr", "1cycle"], "one-cycle"),
     (&["l2", "coupled", "loss"], "gradient"),
     (&["adamw", "weight-decay"], "decoupled"),
     (&["caffe", "keras"], "sutskever"),
@@ -123,6 +140,10 @@ mod tests {
         match section {
             "" => format!("{key}: 1\n"),
             "schedule" if key == "every" => format!("schedule: {{kind: step, {key}: 1 epoch, factor: 0.1}}\n"),
+            "schedule" if matches!(key, "start_factor" | "end_factor" | "peak") => {
+                format!("schedule: {{kind: one-cycle, {key}: 1}}\n")
+            }
+            "schedule" if key == "minimum" => "schedule: {kind: cosine, minimum: 0}\n".to_string(),
             "schedule" => format!("schedule: {{kind: multistep, at: [1 epoch], factor: 0.1, {key}: 1}}\n"),
             section => format!("{section}: {{{key}: 1}}\n"),
         }

@@ -65,7 +65,7 @@ impl Log {
         for epoch in &self.epochs {
             let EpochReport { step, rate, images_per_second, seconds, waited, .. } = epoch;
             let _ = write!(text, "{},{step},{rate}", epoch.epoch);
-            for score in [Some(epoch.train), epoch.held_out, Some(epoch.test), epoch.test_moving] {
+            for score in [Some(epoch.train), epoch.held_out, Some(epoch.test), epoch.test_moving, epoch.test_last] {
                 let _ = match score {
                     Some(Score { loss, accuracy, .. }) => write!(text, ",{loss},{accuracy}"),
                     None => write!(text, ",,"),
@@ -77,7 +77,7 @@ impl Log {
     }
 }
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 16] = [
     "epoch",
     "step",
     "rate",
@@ -89,6 +89,8 @@ const COLUMNS: [&str; 14] = [
     "test_accuracy",
     "test_moving_loss",
     "test_moving_accuracy",
+    "test_last_loss",
+    "test_last_accuracy",
     "images_per_second",
     "seconds",
     "waited",
@@ -111,6 +113,7 @@ pub(crate) mod tests {
             held_out: None,
             test: score,
             test_moving: Some(score),
+            test_last: None,
             images_per_second: 5.5,
             seconds: 0.7,
             waited: 0.0,
@@ -135,6 +138,6 @@ pub(crate) mod tests {
         let widths: Vec<usize> = text.lines().map(|line| line.split(',').count()).collect();
         assert_eq!(widths, [COLUMNS.len(); 4]);
         let loss = "0.30000000000000004,0.3333333333333333";
-        assert_eq!(text.lines().nth(1), Some(format!("1,10,0.1,{loss},,,{loss},{loss},5.5,0.7,0").as_str()));
+        assert_eq!(text.lines().nth(1), Some(format!("1,10,0.1,{loss},,,{loss},{loss},,,5.5,0.7,0").as_str()));
     }
 }

@@ -43,7 +43,7 @@ pub fn recipe(recipe: &Recipe, steps: u64) -> Recipe {
         augment: Augment::default(),
         length: Length::Steps(steps),
         hold_out: 0,
-        schedule: Schedule::Constant,
+        schedule: Schedule::default(),
         ..recipe.clone()
     };
     bare.optimizer.weight_decay = 0.0;

@@ -128,18 +128,32 @@ pub fn fill(root: &mut Value, profile: &Value) {
             continue;
         }
         match root.get_mut(key) {
+            // One rule of the recipe's own is for everything, and a rule's keys are no place for another rule.
+            Some(there) if key.as_str() == Some("init") && is_rule(there) => {}
             None => drop(root.insert(key.clone(), value.clone())),
-            // A rule with its number, such as `{kind: normal, std: 0.01}`, leaves nothing open.
-            Some(Value::Mapping(there)) if there.contains_key("kind") => {}
-            Some(there @ Value::Mapping(_)) if value.is_mapping() => fill(there, value),
             // `init: he-normal` in a profile against `init: {conv: …}` in the recipe.
-            Some(there @ Value::Mapping(_)) => {
+            Some(there) if key.as_str() == Some("init") && is_rule(value) => {
                 let both = ["conv", "linear"].map(|kind| (Value::from(kind), value.clone()));
-                fill(there, &Value::Mapping(Mapping::from_iter(both)));
+                fill_init(there, &Value::Mapping(Mapping::from_iter(both)));
             }
+            Some(there) if key.as_str() == Some("init") => fill_init(there, value),
+            Some(there) if there.is_mapping() && value.is_mapping() => fill(there, value),
             Some(_) => {}
         }
     }
+}
+
+/// As [`fill`], but what is there is a whole rule, whatever keys it has.
+fn fill_init(root: &mut Value, profile: &Value) {
+    let (Value::Mapping(root), Value::Mapping(profile)) = (root, profile) else { return };
+    for (key, value) in profile {
+        root.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+/// Whether an `init` is one rule, not one each for convolutions and linear layers.
+fn is_rule(init: &Value) -> bool {
+    init.get("kind").is_some() || !init.is_mapping()
 }
 
 /// Takes what a profile covers out of a recipe.
@@ -161,8 +175,9 @@ pub fn strip(root: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::optimizer::{Momentum, MomentumForm, OptimizerKind};
     use crate::train::origin::Origin;
-    use crate::train::recipe::{MomentumForm, Recipe, Resolve};
+    use crate::train::recipe::{Recipe, Resolve};
 
     fn yaml(text: &str) -> Value {
         serde_yaml::from_str(text).unwrap()
@@ -196,13 +211,22 @@ mod tests {
         let (recipe, origins) = resolve(text, &["optimizer.decay_factor=1"]);
         assert_eq!((recipe.batch_norm.defaults.decay, recipe.batch_norm.defaults.epsilon), (0.9, 1e-3));
         assert_eq!(recipe.init, crate::lower::defaults::InitRule::HeNormal.into());
-        assert_eq!((recipe.optimizer.decay_factor, recipe.optimizer.momentum_form), (1.0, MomentumForm::Sutskever));
+        let sutskever = Momentum { momentum_form: MomentumForm::Sutskever, ..Momentum::default() };
+        assert_eq!((recipe.optimizer.decay_factor, recipe.optimizer.kind), (1.0, OptimizerKind::Sgd(sutskever)));
         assert!(matches!(origins[0], Origin::Recipe(_)) && matches!(origins[3], Origin::Recipe(_)), "{origins:?}");
         assert_eq!(origins[2], Origin::Profile("keras".into()));
         assert_eq!(origins[7], Origin::Set("optimizer.decay_factor=1".into()));
         // The command line may name another profile, or none.
         assert_eq!(resolve(text, &["profile=torch"]).0.batch_norm.defaults.epsilon, 1e-5);
         assert_eq!(resolve(text, &["profile=none"]).1[2], Origin::BuiltIn);
+    }
+
+    /// The kind of an optimizer is no reason to leave its forms open.
+    #[test]
+    fn a_kind_leaves_the_forms_to_the_profile() {
+        let optimizer = resolve("profile: keras\noptimizer: {kind: sgd, momentum: 0.5}", &[]).0.optimizer;
+        let momentum = Momentum { momentum: 0.5, momentum_form: MomentumForm::Sutskever, nesterov: false };
+        assert_eq!((optimizer.kind, optimizer.decay_factor), (OptimizerKind::Sgd(momentum), 2.0));
     }
 
     #[test]

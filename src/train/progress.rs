@@ -131,14 +131,16 @@ pub fn epoch_line(report: &EpochReport) -> String {
         |name: &str, score: &Score| format!("{name} loss {:.4} accuracy {}", score.loss, percent(score.accuracy));
     let held_out = report.held_out.map(|held_out| score("held-out", &held_out) + "  ").unwrap_or_default();
     let moving = report.test_moving.map(|moving| format!(" (with moving averages {})", percent(moving.accuracy)));
+    let last = report.test_last.map(|last| format!(" (with the weights of the last step {})", percent(last.accuracy)));
     format!(
-        "epoch {}  step {}/{}  lr {}  {}  {held_out}{}{}  {:.0} img/s  {}, {:.0} % of it waiting for input",
+        "epoch {}  step {}/{}  lr {}  {}  {held_out}{}{}{}  {:.0} img/s  {}, {:.0} % of it waiting for input",
         report.epoch,
         report.step,
         report.total_steps,
         short_rate(report.rate),
         score("train", &report.train),
         score("test", &report.test),
+        last.unwrap_or_default(),
         moving.unwrap_or_default(),
         report.images_per_second,
         duration(report.seconds),
@@ -166,6 +168,14 @@ pub fn final_lines(last: &EpochReport, best: &Best) -> Vec<String> {
             percent(test.accuracy),
             percent(moving.accuracy),
             moving.loss
+        ));
+    }
+    if let Some(of_step) = &last.test_last {
+        lines.push(format!(
+            "with averaged weights {}, with those of the last step {} (loss {:.4})",
+            percent(test.accuracy),
+            percent(of_step.accuracy),
+            of_step.loss
         ));
     }
     let report = &best.report;
@@ -201,6 +211,7 @@ mod tests {
             held_out: held_out.map(score),
             test: score(test),
             test_moving: None,
+            test_last: None,
             images_per_second: 16_203.4,
             seconds: 3.08,
             waited: 0.0,

@@ -5,20 +5,21 @@ mod init;
 use super::foreign;
 use super::interval::Interval;
 use super::lints;
+use super::optimizer_text;
 use super::origin::{Origin, Origins, Written};
 use super::population::PopulationVariance;
 use super::profile;
 use super::recipe::{
-    Augment, BatchNorm, Checkpoint, Group, Length, Lrn, MomentumForm, Normalize, Optimizer, OptimizerKind, PadValue,
-    Pooling, Recipe, Resolve, Resolved, Statistics,
+    Augment, Average, BatchNorm, Checkpoint, Length, Lrn, Normalize, PadValue, Pooling, Recipe, Resolve, Resolved,
+    Statistics,
 };
-use super::schedule::{Moment, MomentError, Schedule};
+use super::schedule::MomentError;
+use super::schedule_text::schedule;
 use super::section::{Problem, Section, Source};
 use super::set;
-use super::values::{not_negative, number, positive, share, truth, whole, word};
+use super::values::{number, positive, share, truth, whole, word};
 use super::yaml;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::DecayForm;
 use crate::graph::layer::{Rounding, Squares};
 use crate::lower::defaults::NormDefaults;
 use crate::lower::program::{Divisor, VarianceEstimate};
@@ -100,7 +101,8 @@ impl Recipe {
             let base = if matches!(origins.of(&["profile"]), Origin::Recipe(_)) { folder } else { Path::new("") };
             let chosen = profile::load(&named, base, sources)
                 .map_err(|failure| failure.diagnose(Source::new(file.clone(), sets.clone(), Value::Null)))?;
-            if let Some(chosen) = chosen {
+            if let Some(mut chosen) = chosen {
+                optimizer_text::fit_profile(&root, &mut chosen.written.root);
                 profile::fill(&mut root, &chosen.written.root);
                 origins.profile = Some((chosen.name, chosen.written));
             }
@@ -120,19 +122,29 @@ fn not_read(path: &Path, error: &std::io::Error) -> Diagnostic {
 fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
     let default = Recipe::default();
     let mut root = source.root();
+    // What the name leads to was put in before.
+    let profile = root.read("profile", text);
+    let data = root.read("data", text).unwrap_or(default.data);
+    let normalize = normalize(&mut root).unwrap_or(default.normalize);
+    let augment = augment(&mut root).unwrap_or(default.augment);
+    let batch = root.read("batch", count).unwrap_or(default.batch);
+    let length = length(&mut root).unwrap_or(default.length);
+    let hold_out = root.read("hold_out", |value| whole(value, 0).map(to_size)).unwrap_or(default.hold_out);
+    let optimizer = optimizer_text::optimizer(root.section("optimizer"));
+    let schedule = schedule(&mut root, optimizer.learning_rate).unwrap_or(default.schedule);
     let recipe = Recipe {
-        // What the name leads to was put in before.
-        profile: root.read("profile", text).filter(|name| profile::SHIPPED.iter().any(|(shipped, _)| shipped == name)),
-        data: root.read("data", text).unwrap_or(default.data),
-        normalize: normalize(&mut root).unwrap_or(default.normalize),
-        augment: augment(&mut root).unwrap_or(default.augment),
-        batch: root.read("batch", count).unwrap_or(default.batch),
-        length: length(&mut root).unwrap_or(default.length),
-        hold_out: root.read("hold_out", |value| whole(value, 0).map(to_size)).unwrap_or(default.hold_out),
-        optimizer: optimizer(root.section("optimizer"), default.optimizer),
-        schedule: schedule(&mut root).unwrap_or(default.schedule),
-        init: init(&mut root, default.init),
+        profile: profile.filter(|name| profile::SHIPPED.iter().any(|(shipped, _)| shipped == name)),
+        data,
+        normalize,
+        augment,
+        batch,
+        length,
+        hold_out,
+        optimizer,
+        schedule,
         label_smoothing: root.read("label_smoothing", share).unwrap_or(default.label_smoothing),
+        average: average(&mut root),
+        init: init(&mut root, default.init),
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
         pooling: pooling(root.section("pooling"), default.pooling),
         lrn: lrn(root.section("lrn"), default.lrn),
@@ -156,7 +168,7 @@ pub(super) fn profile(source: &Source) {
     pooling(root.section("pooling"), default.pooling);
     lrn(root.section("lrn"), default.lrn);
     let mut optimizer = root.section("optimizer");
-    forms(&mut optimizer, default.optimizer);
+    optimizer_text::forms(&mut optimizer);
     optimizer.finish();
     root.finish();
 }
@@ -192,6 +204,19 @@ fn to_size(number: u64) -> usize {
 
 fn count(value: &Value) -> Result<usize, Problem> {
     whole(value, 1).map(to_size)
+}
+
+fn average(root: &mut Section<'_>) -> Option<Average> {
+    if root.value("average").and_then(Value::as_str) == Some("none") {
+        return None;
+    }
+    let mut section = root.section("average");
+    if section.is_written() && section.value("decay").is_none() {
+        section.missing("decay", "the weight of the old average", "write such as `{decay: 0.999}`");
+    }
+    let decay = section.read("decay", share);
+    section.finish();
+    decay.map(|decay| Average { decay })
 }
 
 fn length(root: &mut Section<'_>) -> Option<Length> {
@@ -249,135 +274,6 @@ fn augment(root: &mut Section<'_>) -> Option<Augment> {
     let flip = section.read("flip", truth);
     section.finish();
     Some(Augment { pad: pad.unwrap_or(0), pad_value: pad_value.unwrap_or_default(), flip: flip.unwrap_or(false) })
-}
-
-/// The part of the optimizer that frameworks decide.
-fn forms(section: &mut Section<'_>, default: Optimizer) -> Optimizer {
-    let momentum = [("torch", MomentumForm::Torch), ("sutskever", MomentumForm::Sutskever)];
-    let decay = [("gradient", DecayForm::Gradient), ("decoupled", DecayForm::Decoupled)];
-    let groups = [("bias", Group::Bias), ("norm", Group::Norm)];
-    Optimizer {
-        momentum_form: section.read("momentum_form", |value| word(value, &momentum)).unwrap_or(default.momentum_form),
-        decay_form: section.read("decay_form", |value| word(value, &decay)).unwrap_or(default.decay_form),
-        decay_factor: section.read("decay_factor", positive).unwrap_or(default.decay_factor),
-        decay_except: section.each("decay_except", |item| word(item, &groups)).unwrap_or(default.decay_except),
-        ..default
-    }
-}
-
-fn optimizer(mut section: Section<'_>, default: Optimizer) -> Optimizer {
-    let default = forms(&mut section, default);
-    let optimizer = Optimizer {
-        kind: section.read("kind", |value| word(value, &[("sgd", OptimizerKind::Sgd)])).unwrap_or(default.kind),
-        learning_rate: section.read("learning_rate", positive).unwrap_or(default.learning_rate),
-        momentum: section.read("momentum", share).unwrap_or(default.momentum),
-        nesterov: section.read("nesterov", truth).unwrap_or(default.nesterov),
-        weight_decay: section.read("weight_decay", not_negative).unwrap_or(default.weight_decay),
-        ..default
-    };
-    if optimizer.nesterov && optimizer.momentum_form == MomentumForm::Sutskever {
-        let problem = Problem::senseless("the look-ahead of Nesterov is in PyTorch's form only");
-        section.report("nesterov", problem.help("write `momentum_form: torch`"));
-    }
-    if optimizer.nesterov && optimizer.momentum == 0.0 {
-        section.report("nesterov", Problem::senseless("needs a momentum above 0: it is a form of momentum"));
-    }
-    section.finish();
-    optimizer
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Constant,
-    Step,
-    Multistep,
-}
-
-fn schedule(root: &mut Section<'_>) -> Option<Schedule> {
-    let kinds = [("constant", Kind::Constant), ("step", Kind::Step), ("multistep", Kind::Multistep)];
-    if let Some(Value::String(_)) = root.value("schedule") {
-        // Only `constant` needs nothing more.
-        let help = "write such as `{kind: multistep, at: [50 %, 75 %], factor: 0.1}`";
-        return root.read("schedule", |value| match word(value, &kinds)? {
-            Kind::Constant => Ok(Schedule::Constant),
-            _ => Err(Problem::senseless("needs to know when, and by what factor").help(help)),
-        });
-    }
-    let mut section = root.section("schedule");
-    if !section.is_written() {
-        return None;
-    }
-    let example = "write such as `{kind: multistep, at: [50 %, 75 %], factor: 0.1}`";
-    let kind = section.value("kind").is_some();
-    if !kind {
-        section.missing("kind", "a schedule is `constant`, `step` or `multistep`", example);
-    }
-    let kind = section.read("kind", |value| word(value, &kinds));
-    // Which keys there may be depends on the kind: `at` of a `step` schedule is unknown, not ignored.
-    let schedule = match kind {
-        None => {
-            for key in ["at", "every", "factor"] {
-                section.value(key);
-            }
-            None
-        }
-        Some(Kind::Constant) => Some(Schedule::Constant),
-        Some(Kind::Step) => {
-            if section.value("every").is_none() {
-                section.missing(
-                    "every",
-                    "a step schedule changes the rate again and again",
-                    "write such as `30 epochs`",
-                );
-            }
-            let every = section.read("every", moment);
-            factor(&mut section).zip(every).map(|(factor, every)| Schedule::Step { every, factor })
-        }
-        Some(Kind::Multistep) => {
-            if section.value("at").is_none() {
-                section.missing(
-                    "at",
-                    "a multistep schedule changes the rate at moments",
-                    "write such as `[50 %, 75 %]`",
-                );
-            }
-            let at = section.each("at", moment);
-            factor(&mut section).zip(at).map(|(factor, at)| Schedule::Multistep { at, factor })
-        }
-    };
-    section.finish();
-    schedule
-}
-
-fn factor(section: &mut Section<'_>) -> Option<f64> {
-    if section.value("factor").is_none() {
-        section.missing("factor", "what the rate is multiplied by", "write such as `0.1`");
-    }
-    section.read("factor", positive)
-}
-
-fn moment(value: &Value) -> Result<Moment, Problem> {
-    let written = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return Err(Problem::expected("a moment, such as `32000 steps`", value)),
-    };
-    let moment: Moment = written.parse().map_err(|error: MomentError| {
-        let problem = Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None };
-        match error {
-            MomentError::NoUnit => {
-                let percent =
-                    if number(value).is_ok_and(|number| number <= 100.0) { ", or as `%` of the run" } else { "" };
-                problem.help(format!("write `{written} steps` or `{written} epochs`{percent}"))
-            }
-            MomentError::Unit(_) => match foreign::moment(&written).filter(|meant| meant.parse::<Moment>().is_ok()) {
-                Some(meant) => problem.help(format!("write `{meant}`")),
-                None => problem.help("the units are `steps`, `epochs` and `%`"),
-            },
-            _ => problem,
-        }
-    })?;
-    if moment.is_zero() { Err(Problem::senseless(format!("`{written}` is where the run starts"))) } else { Ok(moment) }
 }
 
 /// What a spec may leave open.
@@ -442,7 +338,7 @@ fn interval(value: &Value) -> Result<Interval, Problem> {
         _ => return Err(Problem::expected("how often, such as `10 minutes`", value)),
     };
     written.parse().map_err(|error: MomentError| {
-        let problem = Problem { code: Code::RecipeValue, message: format!("`{written}`: {error}"), help: None };
+        let problem = Problem::senseless(format!("`{written}`: {error}"));
         match foreign::moment(&written).filter(|meant| meant.parse::<Interval>().is_ok()) {
             Some(meant) => problem.help(format!("write `{meant}`")),
             None => problem.help("write such as `500 steps`, `1 epoch` or `10 minutes`"),

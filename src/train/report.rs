@@ -58,6 +58,8 @@ pub struct EpochReport {
     pub test: Score,
     /// Over the test images with the moving averages of batch norm, where `held_out` and `test` are with true ones.
     pub test_moving: Option<Score>,
+    /// Over the test images with the weights of the last step, where `held_out` and `test` are with averaged ones.
+    pub test_last: Option<Score>,
     /// Training images a second; evaluation is not counted, waiting for input is.
     pub images_per_second: f64,
     /// Seconds of training.
@@ -128,6 +130,18 @@ pub struct Evaluated {
     pub statistics: Statistics,
     /// The moving averages, where `state` holds true ones.
     pub moving: Option<Vec<Vec<f32>>>,
+    /// The weights of the last step, where `state` holds averaged ones.
+    pub last: Option<Vec<Vec<f32>>>,
+}
+
+impl Evaluated {
+    /// What training holds: with averaged weights, where it keeps them.
+    pub fn of_training(training: State) -> Self {
+        match training.averaged() {
+            None => Evaluated { state: training, ..Evaluated::default() },
+            Some(state) => Evaluated { state, last: Some(training.parameters), ..Evaluated::default() },
+        }
+    }
 }
 
 /// Where a run stands between two steps, beside what the engine holds.

@@ -170,6 +170,7 @@ impl Run<'_> {
             held_out: scores.held_out,
             test: scores.test,
             test_moving: scores.test_moving,
+            test_last: scores.test_last,
             images_per_second: epoch.metrics.images as f64 / seconds.max(1e-9),
             seconds,
             waited: epoch.waited + waited.as_secs_f64(),
@@ -188,7 +189,7 @@ impl Run<'_> {
         }
     }
 
-    fn position(&self, step: u64, epoch: &Epoch, steps: &Steps<'_>) -> Position {
+    fn position(&self, step: u64, epoch: &Epoch, steps: &Steps) -> Position {
         let waited = steps.waited().saturating_sub(epoch.waited_before).as_secs_f64();
         Position {
             step,
@@ -200,7 +201,7 @@ impl Run<'_> {
         }
     }
 
-    fn checkpoint(&mut self, step: u64, epoch: &Epoch, steps: &Steps<'_>) -> Result<(), RunError> {
+    fn checkpoint(&mut self, step: u64, epoch: &Epoch, steps: &Steps) -> Result<(), RunError> {
         let state = self.finite_state(epoch, step, steps.last_rate())?;
         Ok(self.observer.checkpoint(&self.position(step, epoch, steps), &state)?)
     }

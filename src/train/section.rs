@@ -94,7 +94,7 @@ impl Source {
     /// The top of the recipe. An empty text is an empty mapping.
     pub fn root(&self) -> Section<'_> {
         self.section(
-            &[],
+            Vec::new(),
             match &self.root {
                 Value::Null => None,
                 other => Some(other),
@@ -141,7 +141,7 @@ impl Source {
         diagnostic
     }
 
-    fn section<'a>(&'a self, path: &[&'a str], value: Option<&'a Value>) -> Section<'a> {
+    fn section<'a>(&'a self, path: Vec<String>, value: Option<&'a Value>) -> Section<'a> {
         let map = match value {
             Some(Value::Mapping(map)) => Some(map),
             None => None,
@@ -149,20 +149,25 @@ impl Source {
                 let name = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
                 let problem = Problem::expected("a mapping of keys to values", other);
                 let message = format!("{name}: {}", problem.message);
-                self.report(path, Part::Value, problem.code, message, "", None);
+                self.report(&borrowed(&path), Part::Value, problem.code, message, "", None);
                 None
             }
         };
-        Section { source: self, path: path.to_vec(), map, asked: Vec::new() }
+        Section { source: self, path, map, asked: Vec::new(), refused: Vec::new() }
     }
+}
+
+fn borrowed(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
 }
 
 /// One mapping of a recipe.
 pub struct Section<'a> {
     source: &'a Source,
-    path: Vec<&'a str>,
+    path: Vec<String>,
     map: Option<&'a Mapping>,
     asked: Vec<&'static str>,
+    refused: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
@@ -199,12 +204,10 @@ impl<'a> Section<'a> {
             match parse(item) {
                 Ok(value) => values.push(value),
                 Err(problem) if list => {
-                    let place = index.to_string();
-                    let mut path = self.path.clone();
-                    path.push(key);
+                    let mut path = self.inside(key);
                     let message = format!("`{}`: {}", path.join("."), problem.message);
-                    let path: Vec<&str> = path.into_iter().chain([place.as_str()]).collect();
-                    self.source.report(&path, Part::Value, problem.code, message, "", problem.help);
+                    path.push(index.to_string());
+                    self.source.report(&borrowed(&path), Part::Value, problem.code, message, "", problem.help);
                 }
                 Err(problem) => self.report(key, problem),
             }
@@ -215,9 +218,24 @@ impl<'a> Section<'a> {
     /// A mapping inside this one, empty when absent.
     pub fn section(&mut self, key: &'static str) -> Section<'a> {
         let value = self.value(key);
-        let mut path = self.path.clone();
-        path.push(key);
-        self.source.section(&path, value)
+        self.source.section(self.inside(key), value)
+    }
+
+    /// The mappings of a list inside this one; a single mapping is a list of one.
+    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        let path = self.inside(key);
+        match self.value(key) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Sequence(items)) => {
+                let at = |index: usize| path.iter().cloned().chain([index.to_string()]).collect();
+                items.iter().enumerate().map(|(index, item)| self.source.section(at(index), Some(item))).collect()
+            }
+            single => vec![self.source.section(path, single)],
+        }
+    }
+
+    fn inside(&self, key: &str) -> Vec<String> {
+        self.path.iter().cloned().chain([key.to_string()]).collect()
     }
 
     /// Whether anything is written here.
@@ -226,19 +244,30 @@ impl<'a> Section<'a> {
     }
 
     /// Reports a mistake in the value of a key.
-    pub fn report(&self, key: &'a str, problem: Problem) {
-        let mut path = self.path.clone();
-        path.push(key);
+    pub fn report(&self, key: &str, problem: Problem) {
+        let path = self.inside(key);
         let message = format!("`{}`: {}", path.join("."), problem.message);
-        self.source.report(&path, Part::Value, problem.code, message, "", problem.help);
+        self.source.report(&borrowed(&path), Part::Value, problem.code, message, "", problem.help);
+    }
+
+    /// Reports a key that is known, but not beside what else is here, if it is written.
+    pub fn refuse(&mut self, key: &'static str, why: &str, help: &str) {
+        if self.map.is_none_or(|map| !map.contains_key(key)) {
+            return;
+        }
+        self.refused.push(key);
+        let path = self.inside(key);
+        let message = format!("`{}`: {why}", path.join("."));
+        let help = Some(help.to_string());
+        self.source.report(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "not here", help);
     }
 
     /// Reports a key that must be there and is not.
-    pub fn missing(&self, key: &'a str, why: &str, help: &str) {
-        let mut path = self.path.clone();
-        path.push(key);
+    pub fn missing(&self, key: &str, why: &str, help: &str) {
+        let path = self.inside(key);
         let message = format!("`{}` is missing: {why}", path.join("."));
-        self.source.report(&path, Part::Key, Code::RecipeSyntax, message, "needs it", Some(help.to_string()));
+        let help = Some(help.to_string());
+        self.source.report(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "needs it", help);
     }
 
     /// Whether a dotted place is one of this section's keys.
@@ -252,10 +281,10 @@ impl<'a> Section<'a> {
         for key in self.map.into_iter().flat_map(Mapping::keys) {
             let Some(name) = key.as_str() else {
                 let message = format!("a key of a recipe is a word, found {}", shown(key));
-                self.source.report(&self.path, Part::Value, Code::RecipeSyntax, message, "", None);
+                self.source.report(&borrowed(&self.path), Part::Value, Code::RecipeSyntax, message, "", None);
                 continue;
             };
-            if self.asked.contains(&name) {
+            if self.asked.contains(&name) || self.refused.contains(&name) {
                 continue;
             }
             let meant = suggest::nearest(name, self.asked.iter().copied());
@@ -267,12 +296,13 @@ impl<'a> Section<'a> {
                 (None, Some(meant)) => format!("did you mean `{meant}`?"),
                 (None, None) => format!("the keys here are {}", suggest::list(self.asked.iter().copied())),
             };
-            let mut path = self.path.clone();
-            let place = if path.is_empty() { "a recipe".to_string() } else { format!("`{}`", path.join(".")) };
-            path.push(name);
+            let path = self.inside(name);
+            let place =
+                if self.path.is_empty() { "a recipe".to_string() } else { format!("`{}`", self.path.join(".")) };
             let message = format!("{place} has no key `{name}`");
             let source = self.source;
-            let told = source.diagnose(&path, Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
+            let told =
+                source.diagnose(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
             let written = told.span().filter(|span| source.file.as_ref().is_some_and(|(file, _)| *file == span.file));
             let fix = meant.zip(written).map(|(meant, span)| Fix::replace(format!("write `{meant}`"), span, meant));
             source.errors.borrow_mut().push(told.fix(fix.map(Fix::unsafely)));

@@ -142,7 +142,7 @@ impl Session<'_> {
             return Err(Diagnostic::new(Code::LossNotFinite, message));
         }
         record.checkpoint(position, state)?;
-        let last = Evaluated { state: state.clone(), ..Evaluated::default() };
+        let last = Evaluated::of_training(state.clone());
         record.save(&self.folder.weights(), &last, position.step, None)?;
         let step = position.step;
         record.progress.result(&format!("interrupted after step {step} of {steps}; not evaluated since"));

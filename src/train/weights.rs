@@ -2,8 +2,9 @@
 //!
 //! One tensor a parameter and running statistic, under the program's own names, so that other tools can read them.
 //! What the pixels were normalised with goes along (`input.mean`, `input.std`): weights are only right together with
-//! it; and, where batch norm is evaluated with true averages, the moving ones under `netc.moving.…`. The metadata entry
-//! `netc` says where the file comes from.
+//! it; where batch norm is evaluated with true averages, the moving ones under `netc.moving.…`; and, where the weights are
+//! averages over the steps, those of the last step under `netc.last.…`. The metadata entry `netc` says where the file
+//! comes from.
 
 use super::recipe::Statistics;
 use super::report::Evaluated;
@@ -50,6 +51,8 @@ pub struct Weights {
     pub statistics: Vec<Vec<f32>>,
     /// The moving averages, where `statistics` are not these.
     pub moving: Option<Vec<Vec<f32>>>,
+    /// The parameters of the last step, where `parameters` are averages.
+    pub last: Option<Vec<Vec<f32>>>,
     /// What pixels have to go through; `None` in a file of another tool.
     pub normalization: Option<Normalization>,
     /// Where they come from; `None` in a file of another tool.
@@ -68,6 +71,8 @@ const MEAN: &str = "input.mean";
 const STD: &str = "input.std";
 /// Before the name of a moving average that is not what a network is evaluated with.
 const MOVING: &str = "netc.moving.";
+/// Before the name of a parameter of the last step, where that is not what a network is evaluated with.
+const LAST: &str = "netc.last.";
 /// Tensors of ours that are no part of the network, a checkpoint's among them.
 pub(super) const OURS: &str = "netc.";
 
@@ -107,6 +112,9 @@ fn serialize(
     for (statistic, values) in program.statistics.iter().zip(evaluated.moving.iter().flatten()) {
         let (name, dims) = (format!("{MOVING}{}", statistic.name), vec![statistic.channels]);
         tensors.push(Tensor { name, dims, values });
+    }
+    for (parameter, values) in program.parameters.iter().zip(evaluated.last.iter().flatten()) {
+        tensors.push(Tensor { name: format!("{LAST}{}", parameter.name), dims: parameter.dims.clone(), values });
     }
     let normalize = of_input(normalization, &mut tensors);
     tensor_file::serialize(&tensors, &Metadata { about: about.clone(), normalize: normalize.into() })
@@ -175,8 +183,13 @@ pub fn read(path: &Path, program: &Program) -> Result<Weights, Diagnostic> {
         (values.len() == statistic.channels).then_some(values)
     });
     let moving = moving.collect::<Option<Vec<_>>>().filter(|moving| !moving.is_empty());
+    let last = program.parameters.iter().map(|parameter| {
+        let values = numbers(&file, &format!("{LAST}{}", parameter.name));
+        (values.len() == parameter.elements()).then_some(values)
+    });
+    let last = last.collect::<Option<Vec<_>>>();
     let about = metadata.map(|metadata| metadata.about);
-    Ok(Weights { parameters: tensors, statistics, moving, normalization, about })
+    Ok(Weights { parameters: tensors, statistics, moving, last, normalization, about })
 }
 
 /// The normalisation of this name, with the numbers that are in the file.

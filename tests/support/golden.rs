@@ -44,6 +44,13 @@ impl Golden {
         self.floats(name).into_iter().map(f64::from).collect()
     }
 
+    /// Of a tensor that is stored as `f64`.
+    pub fn wide(&self, name: &str) -> Vec<f64> {
+        let words: Vec<[u8; 4]> = self.words(name).collect();
+        let pairs = words.chunks_exact(2);
+        pairs.map(|pair| f64::from_le_bytes([pair[0], pair[1]].concat().try_into().unwrap())).collect()
+    }
+
     pub fn integers(&self, name: &str) -> Vec<u32> {
         self.words(name).map(u32::from_le_bytes).collect()
     }

@@ -178,7 +178,7 @@ impl Changes<'_> {
             change.all = all && change.layers.len() > 1;
             if change.what == "init" {
                 let of = |view: &View, rule: &str| {
-                    let words = meaning(&["init", ""], rule).unwrap_or_default();
+                    let words = meaning(&["init", ""], rule).unwrap_or(rule);
                     let (low, high) = deviations(view, &change.layers);
                     if low == high {
                         format!("{words}, std {low:.4}")
@@ -217,7 +217,7 @@ impl Changes<'_> {
         let mut paths: Vec<&Vec<String>> = new.iter().map(|(path, _)| path).collect();
         paths.extend(old.iter().map(|(path, _)| path).filter(|path| !new.iter().any(|(other, _)| other == *path)));
         // Both forms of momentum make the same steps while the rate stays.
-        let steady = a.recipe.schedule == Schedule::Constant && b.recipe.schedule == Schedule::Constant;
+        let steady = a.recipe.schedule == Schedule::default() && b.recipe.schedule == Schedule::default();
         for path in paths {
             let key: Vec<&str> = path.iter().map(String::as_str).collect();
             let idle = key == ["optimizer", "momentum_form"] && steady;

@@ -1,5 +1,6 @@
 //! `init`: a word, a mapping of `kind` and a number, or one of either for convolutions and for linear layers.
 
+use crate::diagnostic::suggest;
 use crate::lower::defaults::{InitRule, InitRules};
 use crate::train::section::{Problem, Section};
 use crate::train::values::{number, positive, word};
@@ -66,7 +67,12 @@ fn named(value: &Value) -> Result<InitRule, Problem> {
         return Err(Problem::senseless(format!("`{kind}` needs a number"))
             .help(format!("write such as `{{kind: {kind}, {key}: 0.05}}`")));
     }
-    word(value, &InitRule::NAMES)
+    word(value, &InitRule::NAMES).map_err(|problem| {
+        match suggest::nearest(name, NUMBERED.iter().map(|(kind, _)| *kind)) {
+            Some(meant) if problem.help.is_none() => problem.help(format!("did you mean `{meant}`?")),
+            _ => problem,
+        }
+    })
 }
 
 #[cfg(test)]

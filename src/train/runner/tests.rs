@@ -4,9 +4,10 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::dims::Shape;
 use crate::train::failure::{NotFinite, Origin, Place};
 use crate::train::mock::{self, MockEngine};
-use crate::train::recipe::{Augment, Length, Optimizer};
+use crate::train::optimizer::Optimizer;
+use crate::train::recipe::{Augment, Length};
 use crate::train::report::{Evaluated, Which};
-use crate::train::schedule::{Moment, Schedule};
+use crate::train::schedule::{Curve, Moment};
 
 const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
 
@@ -144,7 +145,7 @@ fn steps_end_within_an_epoch() {
 #[test]
 fn the_schedule_is_followed() {
     let at = vec![Moment::Steps(2), Moment::Epochs(1.0)];
-    let schedule = Schedule::Multistep { at, factor: 0.5 };
+    let schedule = Curve::Multistep { at, factor: 0.5 }.into();
     let recipe = Recipe { schedule, length: Length::Steps(6), ..recipe() };
     // 64 images: 4 steps an epoch.
     let (engine, _) = run(&recipe, &shapes(64, 10), &mut Log::default(), None);

@@ -46,6 +46,7 @@ fn what_is_written_reads_back() {
     state.parameters[1][..4].copy_from_slice(&[f32::MIN_POSITIVE, -0.0, 1e-45, f32::MAX]);
     state.statistics[0] = vec![0.5, -2.0, 9.0];
     evaluated.moving = Some(vec![vec![1.5, 2.5, 3.5]]);
+    evaluated.last = Some(program.initial_state(4).parameters);
     for normalization in all_normalizations() {
         let path = scratch.0.join(FILE_NAME);
         write(&path, &program, &evaluated, &normalization, &about()).unwrap();
@@ -56,6 +57,7 @@ fn what_is_written_reads_back() {
         assert_eq!(bits(&weights.parameters), bits(&evaluated.state.parameters));
         assert_eq!(weights.statistics, evaluated.state.statistics);
         assert_eq!(weights.moving, evaluated.moving);
+        assert_eq!(weights.last, evaluated.last);
         weights.into_state().validate(&program).unwrap();
     }
     // The temporary file has become the file.
