@@ -3,13 +3,13 @@
 use super::Target;
 use crate::data::loader::LoaderOptions;
 use crate::data::normalize::Normalization;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Fix};
 use crate::graph::shape::Shaped;
 use crate::lower::program::Program;
 use crate::syntax::load::{Spec, recipe};
 use crate::syntax::span::{SourceMap, Span};
 use crate::train::origin::{Origin, Origins};
-use crate::train::recipe::Recipe;
+use crate::train::recipe::{Length, Recipe};
 use crate::train::schedule::Clock;
 
 /// The network, and what else is known.
@@ -80,5 +80,49 @@ impl Training<'_> {
         let loader = LoaderOptions::training(self.recipe.batch, Normalization::None, None, 0);
         let steps_per_epoch = loader.steps_per_epoch(self.images()?).max(1);
         Some(Clock { steps_per_epoch, total_steps: self.recipe.length.steps(steps_per_epoch) })
+    }
+
+    /// The key that says how long the run is.
+    pub fn length_key(&self) -> &'static str {
+        match self.recipe.length {
+            Length::Epochs(_) => "epochs",
+            Length::Steps(_) => "steps",
+        }
+    }
+
+    /// Passes over the training images in the whole run; none where their number decides and is not known.
+    pub fn epochs(&self) -> Option<f64> {
+        match (self.recipe.length, self.clock()) {
+            (Length::Epochs(epochs), _) => Some(epochs as f64),
+            (Length::Steps(steps), Some(clock)) => Some(steps as f64 / clock.steps_per_epoch as f64),
+            (Length::Steps(_), None) => None,
+        }
+    }
+
+    /// Whether the command line made the run so short that it can only be a trial, whose result nobody reads.
+    pub fn is_trial(&self) -> bool {
+        let said = matches!(self.origin(&[self.length_key()]), Origin::Set(_));
+        said && self.epochs().is_some_and(|epochs| epochs < Self::SHORTEST)
+    }
+
+    /// Epochs below which a run is a trial.
+    pub const SHORTEST: f64 = 5.0;
+
+    /// Writes another value at a path of the recipe's text; none where it does not stand there, alone on its line's part
+    /// or in full.
+    pub fn rewrite(&self, title: &str, path: &[&str], value: &str) -> Option<Fix> {
+        let span = match self.origin(path) {
+            Origin::Recipe(_) => self.place(path)?,
+            _ => return None,
+        };
+        let text = self.context.sources.snippet(span);
+        let key = path.last()?;
+        let old = text.strip_prefix(key)?.trim_start().strip_prefix(':')?.trim_start();
+        let whole = match old.chars().next()? {
+            '[' => old.ends_with(']'),
+            '{' => old.ends_with('}'),
+            _ => !old.starts_with(['&', '*', '|', '>']),
+        };
+        whole.then(|| Fix::replace(title, span, format!("{key}: {value}")))
     }
 }

@@ -188,11 +188,13 @@ impl Seen<'_> {
         let run = CHECKS.iter().find(|check| check.code == setting.code).map(|check| check.run);
         match (run, setting.scope) {
             (Some(Run::Recipe(_)), _) => self.recipe,
-            (Some(Run::Layers(_) | Run::Shapes(_)), Scope::Braces(braces)) => self.graph.is_some_and(|graph| {
-                let inside =
-                    |span: Span| span.file == braces.file && braces.start <= span.start && span.end <= braces.end;
-                graph.graph.node_weights().any(|node| inside(node.origin.span))
-            }),
+            (Some(Run::Layers(_) | Run::Shapes(_) | Run::LayersAndRecipe(..)), Scope::Braces(braces)) => {
+                self.graph.is_some_and(|graph| {
+                    let inside =
+                        |span: Span| span.file == braces.file && braces.start <= span.start && span.end <= braces.end;
+                    graph.graph.node_weights().any(|node| inside(node.origin.span))
+                })
+            }
             _ => self.graph.is_some(),
         }
     }

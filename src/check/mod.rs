@@ -4,24 +4,41 @@
 //! its end, and `CHECK` says how it is run. [`registry`] has them all; [`levels`] decides what a lint is worth.
 //! [`Checked`] can only be made here, and lowering takes nothing else: that a network is validated is a type.
 
+pub mod batch_above_data;
+pub mod batch_without_rate;
 pub mod bias_before_norm;
+pub mod checkpoint_after_end;
 pub mod class_count;
 pub mod context;
+pub mod decay_in_adam;
+pub mod decay_on_norms;
+pub mod decay_size;
 pub mod doubled_activation;
 pub mod dropout_before_norm;
+pub mod epochs_of_another_split;
 pub mod expectations;
+pub mod few_population_images;
 pub mod fixed_padding;
+pub mod foreign_statistics;
+pub mod init_against_activation;
 pub mod input_against_data;
+pub mod last_image_alone;
 pub mod layer_on_logits;
 pub mod levels;
 pub mod linear_in_a_row;
 pub mod lopsided_same;
+pub mod mirrored_digits;
 pub mod misaligned_paths;
 pub mod missing_activation;
 pub mod no_schedule;
+pub mod norm_decay_convention;
 pub mod pool_rounding;
+pub mod rate_too_large;
+pub mod raw_pixels;
 pub mod registry;
 pub mod repeated_activation;
+pub mod schedule_beyond_end;
+pub mod small_batch_norm;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trainable;
@@ -104,7 +121,7 @@ pub fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option
     let complete = context.shaped.is_complete();
     for check in registry::CHECKS {
         match check.run {
-            Run::Layers(run) => run(context, &mut found),
+            Run::Layers(run) | Run::LayersAndRecipe(run, _) => run(context, &mut found),
             Run::Shapes(run) if complete => run(context, &mut found),
             _ => {}
         }
@@ -117,7 +134,7 @@ pub fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option
 /// Runs the lints of the recipe.
 pub fn recipe(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for check in registry::CHECKS {
-        if let Run::Recipe(run) = check.run {
+        if let Run::Recipe(run) | Run::LayersAndRecipe(_, run) = check.run {
             run(training, diagnostics);
         }
     }

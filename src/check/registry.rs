@@ -30,6 +30,8 @@ pub enum Run {
     Shapes(fn(&Context<'_>, &mut Vec<Diagnostic>)),
     /// On the recipe that somebody wrote, with the layers whose shapes are all known.
     Recipe(fn(&Training<'_>, &mut Vec<Diagnostic>)),
+    /// On the layers, and then on the recipe: for what can be said in either.
+    LayersAndRecipe(fn(&Context<'_>, &mut Vec<Diagnostic>), fn(&Training<'_>, &mut Vec<Diagnostic>)),
     /// Elsewhere: another stage tells it, and only its page is here.
     Elsewhere,
 }
@@ -58,6 +60,23 @@ pub const CHECKS: &[Check] = &[
     unread_pixels::CHECK,
     window_in_padding::CHECK,
     no_schedule::CHECK,
+    schedule_beyond_end::CHECK,
+    epochs_of_another_split::CHECK,
+    norm_decay_convention::CHECK,
+    decay_on_norms::CHECK,
+    batch_without_rate::CHECK,
+    foreign_statistics::CHECK,
+    mirrored_digits::CHECK,
+    init_against_activation::CHECK,
+    raw_pixels::CHECK,
+    rate_too_large::CHECK,
+    decay_in_adam::CHECK,
+    decay_size::CHECK,
+    small_batch_norm::CHECK,
+    last_image_alone::CHECK,
+    few_population_images::CHECK,
+    batch_above_data::CHECK,
+    checkpoint_after_end::CHECK,
 ];
 
 /// The page of a code, if it has one.

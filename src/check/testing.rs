@@ -30,13 +30,17 @@ pub fn codes_of(net: &str, recipe: Option<&str>) -> Vec<&'static str> {
     compile(net, recipe).diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect()
 }
 
-/// A file, and the recipe it is trained with. A wrong recipe is no test of a check.
+/// A file, and the recipe it is trained with. A wrong recipe is no test of a check. A first line such as
+/// `# with --set batch=256 --set seed=1` is what the command line changes.
 pub fn compile(net: &str, recipe: Option<&str>) -> Compilation {
     let mut compilation = Compilation::read_text(Path::new("test.net"), net.to_string());
     let mut options = Options::default();
     if let Some(yaml) = recipe {
         let text = Some((Path::new("recipe.yaml"), yaml.to_string()));
-        let resolved = Recipe::resolve(text, &[], Resolve::default(), &mut compilation.sources)
+        let line = yaml.lines().next().and_then(|line| line.strip_prefix("# with --set ")).unwrap_or_default();
+        let sets: Vec<String> =
+            line.split(" --set ").filter(|set| !set.is_empty()).map(|set| set.trim().to_string()).collect();
+        let resolved = Recipe::resolve(text, &sets, Resolve::default(), &mut compilation.sources)
             .unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}"));
         let target = Kind::from_name(&resolved.recipe.data).map(Target::of);
         options = Options::under(&resolved, target);

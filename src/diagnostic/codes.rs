@@ -116,6 +116,23 @@ codes! {
     WindowInPadding = "N020" Warning "windows lie wholly in the padding";
 
     NoSchedule = "N030" Warning "the learning rate never changes";
+    ScheduleBeyondEnd = "N031" Warning "the learning rate changes after the end of the run";
+    EpochsOfAnotherSplit = "N032" Warning "epochs that belong to another number of training images";
+    NormDecayConvention = "N033" Warning "a batch norm's decay looks like the weight of the new batch";
+    DecayOnNorms = "N034" Warning "weight decay pulls on batch norm, and nobody said so";
+    BatchWithoutRate = "N035" Warning "the batch was changed and the learning rate was not";
+    ForeignStatistics = "N036" Warning "mean or deviation of another data set";
+    MirroredDigits = "N037" Warning "digits are mirrored";
+    InitAgainstActivation = "N038" Warning "weights start where the activations cannot use them";
+    RawPixels = "N039" Warning "the network sees pixels as they are";
+    RateTooLarge = "N040" Warning "the learning rate is too large for the optimizer";
+    DecayInAdam = "N041" Warning "weight decay passes through Adam's scaling";
+    DecaySize = "N042" Warning "a decay coefficient of the other form";
+    SmallBatchNorm = "N043" Warning "batch norm over very few images";
+    LastImageAlone = "N044" Warning "the last batch of an epoch is a single image";
+    FewPopulationImages = "N045" Warning "the population is taken over too few images";
+    BatchAboveData = "N046" Warning "a batch is larger than the training set";
+    CheckpointAfterEnd = "N047" Warning "the first checkpoint is due after the end of the run";
 }
 
 impl Code {

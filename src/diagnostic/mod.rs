@@ -14,6 +14,7 @@ pub use codes::Code;
 pub use fix::{Edit, Fix};
 
 use crate::syntax::span::Span;
+use std::collections::{HashMap, HashSet};
 
 /// How bad it is. Errors gate the next stage; warnings do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -120,15 +121,53 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.level() == Level::Error)
 }
 
+/// The most messages of one code: whoever mends a hundred may ask again.
+const MOST_OF_A_CODE: usize = 100;
+
 /// Sorts by file and place and drops repeats: one mistake in a block that is called ten times is one message, with the
-/// chain of its first call, though names and shapes in it differ from call to call.
+/// chain of its first call, though names and shapes in it differ from call to call. Of the same message at very many
+/// places the first ones are kept, and the last of them says how many there are.
 pub fn tidy(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|diagnostic| diagnostic.span().unwrap_or_default());
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     diagnostics.retain(|diagnostic| {
         let in_a_call =
             diagnostic.notes.iter().any(|note| note.starts_with("in block `") || note.starts_with("in repeat "));
         let message = (!in_a_call).then(|| diagnostic.message.clone());
         seen.insert((diagnostic.code, diagnostic.span(), message))
     });
+    let mut counts: HashMap<(Code, Level), usize> = HashMap::new();
+    for diagnostic in diagnostics.iter() {
+        *counts.entry((diagnostic.code, diagnostic.level)).or_default() += 1;
+    }
+    counts.retain(|_, count| *count > MOST_OF_A_CODE);
+    let mut kept: HashMap<(Code, Level), usize> = HashMap::new();
+    diagnostics.retain_mut(|diagnostic| {
+        let key = (diagnostic.code, diagnostic.level);
+        let Some(count) = counts.get(&key) else { return true };
+        let kept = kept.entry(key).or_default();
+        *kept += 1;
+        if *kept == MOST_OF_A_CODE {
+            diagnostic.notes.push(format!("{} more messages of this kind are not shown", count - MOST_OF_A_CODE));
+        }
+        *kept <= MOST_OF_A_CODE
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::span::FileId;
+
+    #[test]
+    fn a_thousand_messages_of_one_kind_are_a_hundred() {
+        let at = |place: usize| Span::new(FileId(0), place..place + 1);
+        let mut all: Vec<Diagnostic> = (0..1000).map(|i| Diagnostic::new(Code::Syntax, "x").at(at(i), "")).collect();
+        all.push(Diagnostic::new(Code::BadNumber, "y").at(at(1000), ""));
+        all.push(Diagnostic::new(Code::BadNumber, "y").at(at(1000), ""));
+        tidy(&mut all);
+        assert_eq!(all.len(), 101);
+        assert_eq!(all[99].notes, ["900 more messages of this kind are not shown"]);
+        assert_eq!(all[100].code, Code::BadNumber);
+    }
 }
