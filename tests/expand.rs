@@ -74,17 +74,18 @@ net odd(n: int = 2, wide: bool = true) {
   c = concat(halved, early)
   deep = repeat n { max_pool 3x3 stride 1 pad 1; bn }
   sum = add(c, deep)
+  relu
   x = twig(12)
   lrn 5 alpha (-0.5) beta 1.25 k 100000000000000000.0
   avg_pool 3 stride 2 pad 1 ceil divisor image
-  if wide { avg_pool 2x2 }
+  if wide { avg_pool 2x2 floor }
   y = global_avg_pool
   from sum
   max_pool 2x4
   z = global_avg_pool
   concat(y, z)
   dropout 0.25; linear 7 bias false
-  expect layers 25
+  expect layers 26
 }"#
     .to_string();
     let path = Path::new("odd.net");

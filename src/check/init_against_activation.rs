@@ -192,6 +192,6 @@ mod tests {
         assert!(fires(&chain(10), "torch"));
         assert!(!fires(&chain(9), "torch"));
         assert!(!fires(&chain(10), "he-normal"));
-        assert!(!fires(&vec!["conv 8 3x3 pad 1; bn; relu"; 10].join("; "), "torch"));
+        assert!(!fires(&["conv 8 3x3 pad 1; bn; relu"; 10].join("; "), "torch"));
     }
 }

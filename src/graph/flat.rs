@@ -126,10 +126,18 @@ pub fn words(shaped: &Shaped, index: NodeIndex, node: &Node) -> String {
             words.extend(epsilon.map(|epsilon| format!("epsilon {}", number(epsilon))));
             words.extend(decay.map(|decay| format!("decay {}", number(decay))));
         }
-        Layer::MaxPool { window } => window_words(shaped, index, window, window.kernel, &mut words),
+        Layer::MaxPool { window } => {
+            window_words(shaped, index, window, window.kernel, &mut words);
+            words.extend(said_floor(node, window));
+        }
         Layer::AvgPool { window, divisor } => {
             window_words(shaped, index, window, window.kernel, &mut words);
-            words.extend((*divisor == Divisor::ImageOnly).then(|| "divisor image".to_string()));
+            words.extend(said_floor(node, window));
+            words.extend(match divisor {
+                Divisor::ImageOnly => Some("divisor image".to_string()),
+                // A recipe may say otherwise where the spec is silent.
+                Divisor::PaddedWindow => node.given("divisor").map(|_| "divisor window".to_string()),
+            });
         }
         Layer::Lrn { size, alpha, beta, k, squares } => {
             let squares = if *squares == Squares::Sum { "sum" } else { "mean" };
@@ -167,6 +175,11 @@ fn window_words(shaped: &Shaped, index: NodeIndex, window: &Window, stride: Pair
         words.push(format!("dilation {}", extent(window.dilation)));
     }
     words.extend((window.rounding == Rounding::Ceil).then(|| "ceil".to_string()));
+}
+
+/// The language's own rounding, where the spec said it: a recipe may say otherwise where the spec is silent.
+fn said_floor(node: &Node, window: &Window) -> Option<String> {
+    (window.rounding == Rounding::Floor && node.given("round").is_some()).then(|| "floor".to_string())
 }
 
 /// `2`, or `2x1` where the directions differ.
