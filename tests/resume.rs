@@ -260,6 +260,18 @@ fn a_folder_that_cannot_be_written_is_told_at_once() {
     assert!(told.contains("E0703") && told.contains("cannot write to"), "{told}");
 }
 
+/// Makes a run and takes its last checkpoint away; what the one before it is called, and holds.
+#[cfg(unix)]
+fn one_checkpoint_left(run: &[&str], folder: &Path) -> (PathBuf, Vec<u8>) {
+    finished(netc(run).output().unwrap());
+    let checkpoints = std::fs::read_dir(folder.join("checkpoints")).unwrap();
+    let mut files: Vec<PathBuf> = checkpoints.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    std::fs::remove_file(files.pop().unwrap()).unwrap();
+    let kept = std::fs::read(&files[0]).unwrap();
+    (files.swap_remove(0), kept)
+}
+
 /// Root may write anywhere, so where the test runs as root netc runs as somebody else.
 #[cfg(unix)]
 #[test]
@@ -270,12 +282,7 @@ fn a_read_only_folder_is_told_and_left_as_it_is() {
 
     let folder = scratch("read-only");
     let limit = ["train", SPEC, "--limit", "200", "--epochs", "2", "--resume", "--out", folder.to_str().unwrap()];
-    finished(netc(&limit).output().unwrap());
-    let checkpoints = folder.join("checkpoints");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&checkpoints).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    std::fs::remove_file(files.pop().unwrap()).unwrap();
-    let kept = std::fs::read(&files[0]).unwrap();
+    let (checkpoint, kept) = one_checkpoint_left(&limit, &folder);
     let root = std::fs::metadata(&folder).unwrap().uid() == 0;
     let run = |arguments: &[&str]| {
         let mut command = netc(arguments);
@@ -289,7 +296,7 @@ fn a_read_only_folder_is_told_and_left_as_it_is() {
         return;
     }
     let mode = |mode| {
-        for path in [&folder, &checkpoints] {
+        for path in [&folder, &folder.join("checkpoints")] {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
     };
@@ -297,7 +304,7 @@ fn a_read_only_folder_is_told_and_left_as_it_is() {
     let told = refused(run(&limit).unwrap());
     mode(0o755);
     assert!(told.contains("E0703") && told.contains("cannot write to") && told.contains("denied"), "{told}");
-    assert!(std::fs::read(&files[0]).unwrap() == kept);
+    assert!(std::fs::read(&checkpoint).unwrap() == kept);
 }
 
 /// A disk that is really full, where the test may make one.
@@ -313,16 +320,11 @@ fn a_full_disk_is_told_and_the_last_checkpoint_stays() {
     }
     let folder = disk.join("run");
     let limit = ["train", SPEC, "--limit", "200", "--epochs", "3", "--resume", "--out", folder.to_str().unwrap()];
-    finished(netc(&limit).output().unwrap());
-    let checkpoints = folder.join("checkpoints");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&checkpoints).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    std::fs::remove_file(files.pop().unwrap()).unwrap();
-    let kept = std::fs::read(&files[0]).unwrap();
+    let (checkpoint, kept) = one_checkpoint_left(&limit, &folder);
     // Whatever is left of the disk.
     let _ = std::fs::write(disk.join("full"), vec![0; 8 << 20]);
     let output = netc(&limit).output().unwrap();
-    let after = std::fs::read(&files[0]).unwrap();
+    let after = std::fs::read(&checkpoint).unwrap();
     let _ = Command::new("umount").arg(&disk).output();
     let told = refused(output);
     assert!(told.contains("E0703") && told.contains("No space left on device"), "{told}");

@@ -1,8 +1,6 @@
 //! What a check may look at.
 
 use super::Target;
-use crate::data::loader::LoaderOptions;
-use crate::data::normalize::Normalization;
 use crate::diagnostic::{Diagnostic, Fix};
 use crate::graph::shape::Shaped;
 use crate::lower::program::Program;
@@ -77,9 +75,7 @@ impl Training<'_> {
 
     /// The steps of an epoch and of the whole run, as training counts them.
     pub fn clock(&self) -> Option<Clock> {
-        let loader = LoaderOptions::training(self.recipe.batch, Normalization::None, None, 0);
-        let steps_per_epoch = loader.steps_per_epoch(self.images()?).max(1);
-        Some(Clock { steps_per_epoch, total_steps: self.recipe.length.steps(steps_per_epoch) })
+        Some(self.recipe.clock(self.images()?))
     }
 
     /// The key that says how long the run is.

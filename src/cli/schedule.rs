@@ -4,7 +4,7 @@ use super::compile::{self, Compiled, Options, description};
 use super::output::{Output, spaced};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::train::recipe::Recipe;
-use crate::train::schedule::{Clock, Curve};
+use crate::train::schedule::Curve;
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write;
@@ -104,8 +104,8 @@ impl View {
             let message = format!("{} images are held out of {all}: none is left to train on", recipe.hold_out);
             return Err(Diagnostic::new(Code::RecipeValue, message));
         }
-        let steps_per_epoch = images.div_ceil(recipe.batch.max(1)) as u64;
-        let clock = Clock { steps_per_epoch, total_steps: recipe.length.steps(steps_per_epoch) };
+        let clock = recipe.clock(images);
+        let steps_per_epoch = clock.steps_per_epoch;
         let point = |step: u64| Point {
             step,
             epoch: step as f64 / steps_per_epoch as f64,

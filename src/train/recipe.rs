@@ -4,7 +4,7 @@ use super::interval::Interval;
 use super::optimizer::Optimizer;
 use super::origin::Origins;
 use super::population::PopulationVariance;
-use super::schedule::Schedule;
+use super::schedule::{Clock, Schedule};
 use crate::diagnostic::Code;
 use crate::graph::conventions::Conventions;
 use crate::graph::layer::{Rounding, Squares};
@@ -83,6 +83,12 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// How long a run on so many training images is. The last batch of an epoch is kept, however small.
+    pub fn clock(&self, images: usize) -> Clock {
+        let steps_per_epoch = (images.div_ceil(self.batch.max(1)) as u64).max(1);
+        Clock { steps_per_epoch, total_steps: self.length.steps(steps_per_epoch) }
+    }
+
     /// What lowering fills in under this recipe.
     pub fn defaults(&self) -> Defaults {
         let norm = self.batch_norm.defaults;

@@ -58,7 +58,7 @@ impl Session<'_> {
                 self.folder.write(manifest::FILE_NAME, &manifest.to_yaml())?;
             }
         }
-        let steps = self.recipe.length.steps(input.train.len().div_ceil(self.recipe.batch.max(1)) as u64);
+        let steps = self.recipe.clock(input.train.len()).total_steps;
         if !self.quiet {
             self.announce(engine.as_ref(), &input, &from, steps);
         }

@@ -39,14 +39,12 @@ impl Steps {
 
     fn options(recipe: &Recipe, input: &Input, done: u64) -> LoaderOptions {
         let options = LoaderOptions::training(recipe.batch, input.normalization.clone(), input.augment, recipe.seed);
-        let steps_per_epoch = options.steps_per_epoch(input.train.len()).max(1);
+        let Clock { steps_per_epoch, .. } = recipe.clock(input.train.len());
         options.starting_at(done / steps_per_epoch, done % steps_per_epoch)
     }
 
     fn with(recipe: &Recipe, input: &Input, engine: &dyn Engine, feed: Feed, done: u64) -> Self {
-        let options = Self::options(recipe, input, done);
-        let steps_per_epoch = options.steps_per_epoch(input.train.len()).max(1);
-        let clock = Clock { steps_per_epoch, total_steps: recipe.length.steps(steps_per_epoch) };
+        let clock = recipe.clock(input.train.len());
         Steps { feed, updates: Updates::new(recipe, engine.program(), clock), done }
     }
 
