@@ -1,7 +1,8 @@
 //! Holds the CUDA device against the CPU: every operation, one training step of each net, then the time of a step of
 //! resnet20. One program with all that it needs inside; it runs from any folder.
 //!
-//! usage: `gpu_check [--cpu] [--json] [--device N]`; `--cpu` checks the form for CUDA on the CPU instead, without times.
+//! usage: `gpu_check [--cpu] [--json] [--quick] [--device N]`; `--cpu` checks the form for CUDA on the CPU instead, with
+//! the smaller nets and without times; `--quick` checks all nets on a few images, without times.
 //! Exit codes: 0 all is well, 1 something differs or there is no device, 2 wrong usage.
 
 use dfdx::prelude::Cpu;
@@ -15,7 +16,7 @@ use netc::engine::resident::{ImageSet, Picked, Resident};
 use netc::engine::tensor::{Lowering, TensorDevice, TensorEngine};
 use netc::engine::{Batch, Engine, EngineError, Mode, Rule, State, Update};
 use netc::graph::dims::Shape;
-use netc::lower::program::Program;
+use netc::lower::program::{OpKind, Program};
 use netc::random;
 use std::collections::HashMap;
 use std::error::Error;
@@ -63,12 +64,17 @@ const OPERATIONS: [(&str, &str); 20] = [
 
 /// Largest difference, of the largest number it could be found in.
 const OPERATION_TOLERANCE: f64 = 1e-4;
-const NET_TOLERANCE: f64 = 2e-3;
+/// Of a net with tanh for relu: nothing in it jumps but a maximum.
+const SMOOTH_TOLERANCE: f64 = 2e-3;
+/// Of a net as it is. A relu's gradient jumps at 0, and where rounding puts an activation on the other side, gradients of
+/// small batches differ in the third digit, rightly.
+const NET_TOLERANCE: f64 = 3e-2;
 
 #[derive(Default)]
 struct Arguments {
     cpu: bool,
     json: bool,
+    quick: bool,
     device: usize,
 }
 
@@ -95,7 +101,7 @@ struct Timing {
 
 fn main() -> ExitCode {
     let Some(arguments) = arguments() else {
-        eprintln!("usage: gpu_check [--cpu] [--json] [--device N]");
+        eprintln!("usage: gpu_check [--cpu] [--json] [--quick] [--device N]");
         return ExitCode::from(2);
     };
     match run(&arguments) {
@@ -115,6 +121,7 @@ fn arguments() -> Option<Arguments> {
         match word.as_str() {
             "--cpu" => arguments.cpu = true,
             "--json" => arguments.json = true,
+            "--quick" => arguments.quick = true,
             "--device" => arguments.device = words.next()?.parse().ok()?,
             _ => return None,
         }
@@ -154,14 +161,21 @@ fn all<D: TensorDevice>(device: &str, arguments: &Arguments, make: &Make<'_, D>)
     }
     let nets = if arguments.cpu { &NETS[..2] } else { &NETS[..] };
     for (name, text) in nets {
-        let batch = if arguments.cpu { 4 } else { 32 };
-        checks.push(compare(name, compile(name, text)?, batch, NET_TOLERANCE, make)?);
+        let batch = if arguments.cpu || arguments.quick { 4 } else { 32 };
+        let program = compile(name, text)?;
+        let smooth = smooth(program.clone());
+        if smooth != program {
+            let what = format!("{name}, tanh for relu");
+            checks.push(compare(&what, smooth, batch, SMOOTH_TOLERANCE, make)?);
+            show(arguments, checks.last());
+        }
+        checks.push(compare(name, program, batch, NET_TOLERANCE, make)?);
         show(arguments, checks.last());
     }
     checks.push(batches(make)?);
     show(arguments, checks.last());
     let mut timings = Vec::new();
-    if !arguments.cpu {
+    if !arguments.cpu && !arguments.quick {
         for batch in [128, 1024] {
             let timing = Timing { net: "resnet20", batch, milliseconds: time("resnet20", batch, make)? };
             if !arguments.json {
@@ -213,6 +227,16 @@ fn compile(name: &str, text: &str) -> Result<Program, Failure> {
     compilation.analyse(&Options::default());
     let said = compilation.diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect::<Vec<_>>();
     compilation.program.ok_or_else(|| format!("{name}: {}", said.join("; ")).into())
+}
+
+/// The same net with tanh for relu.
+fn smooth(mut program: Program) -> Program {
+    for op in &mut program.ops {
+        if op.kind == OpKind::Relu {
+            op.kind = OpKind::Tanh;
+        }
+    }
+    program
 }
 
 /// Logits, gradients, and all that a step leaves, on the device and on the CPU.

@@ -51,6 +51,14 @@ impl<'a, D: TensorDevice> Pass<'a, D> {
         let mut not_finite = None;
         for (at, (op, ready)) in program.ops.iter().zip(self.ready).enumerate() {
             let inputs = op.inputs.iter().map(|id| read(&values, *id)).collect::<Result<Vec<_>, _>>()?;
+            // Before the op, so that it has the only copy: dfdx then writes its result over what is not needed again.
+            for input in &op.inputs {
+                if self.last_reader.get(input.0) == Some(&at)
+                    && let Some(value) = values.get_mut(input.0)
+                {
+                    *value = None;
+                }
+            }
             if T::OWNS_TAPE {
                 // On the way back this runs after the op is done with, when the gradients of what it made on its way,
                 // the patches of a convolution above all, are of no use. dfdx would keep them to the end.
@@ -70,13 +78,6 @@ impl<'a, D: TensorDevice> Pass<'a, D> {
             }
             if let Some(value) = values.get_mut(op.output.0) {
                 *value = Some(output);
-            }
-            for input in &op.inputs {
-                if self.last_reader.get(input.0) == Some(&at)
-                    && let Some(value) = values.get_mut(input.0)
-                {
-                    *value = None;
-                }
             }
         }
         Ok(Outcome { logits: read(&values, program.logits)?.put_tape(tape), moments, not_finite })

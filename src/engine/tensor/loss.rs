@@ -26,19 +26,26 @@ pub(super) fn cross_entropy<D: TensorDevice, T: Recording<D>>(
     logits.try_log_softmax::<Axis<0>>()?.try_mul(weights)?.try_sum::<(), Axes2<0, 1>>()
 }
 
-/// Log of the softmax's probability of each image's own class. `labels` is one a column.
-pub(super) fn log_probability<D: TensorDevice, T: Recording<D>>(
+/// The loss of [`cross_entropy`] with labels that lie on the device, and the log of the softmax's probability of each
+/// image's own class. Nothing goes to the device.
+#[allow(clippy::type_complexity)]
+pub(super) fn loss_there<D: TensorDevice, T: Recording<D>>(
     logits: Matrix<D, T>,
     labels: &Rows<D>,
-) -> Result<Line<D, T>, D::Err> {
-    logits.try_log_softmax::<Axis<0>>()?.try_permute::<(usize, usize), Axes2<1, 0>>()?.try_select(labels.clone())
-}
-
-/// The loss of [`cross_entropy`] from what [`log_probability`] says: fewer launches, and nothing that is as large as
-/// the logits goes to the device.
-pub(super) fn mean_loss<D: TensorDevice, T: Recording<D>>(own: Line<D, T>) -> Result<Tensor<(), f32, D, T>, D::Err> {
-    let (batch,) = *own.shape();
-    own.try_mul(-1.0 / batch as f32)?.try_sum::<(), Axis<0>>()
+    smoothing: f32,
+) -> Result<(Tensor<(), f32, D, T>, Line<D>), D::Err> {
+    let (classes, batch) = *logits.shape();
+    let (all, tape) = logits.try_log_softmax::<Axis<0>>()?.split_tape();
+    let images = all.clone().put_tape(tape).try_permute::<(usize, usize), Axes2<1, 0>>()?;
+    let own: Line<D, T> = images.try_select(labels.clone())?;
+    let (own, tape) = own.split_tape();
+    let of_labels = own.clone().put_tape(tape).try_mul((smoothing - 1.0) / batch as f32)?.try_sum::<(), Axis<0>>()?;
+    if smoothing == 0.0 {
+        return Ok((of_labels, own));
+    }
+    let (of_labels, tape) = of_labels.split_tape();
+    let of_all = all.put_tape(tape).try_sum::<(), Axes2<0, 1>>()?.try_mul(-smoothing / (classes * batch) as f32)?;
+    Ok((of_all.try_add(of_labels)?, own))
 }
 
 /// Metrics that wait on the device, so that a step need not wait for them.
@@ -78,7 +85,7 @@ impl<D: TensorDevice> Pending<D> {
         Ok(())
     }
 
-    /// Adds a batch up on the device: its logits, classes × batch, and what [`log_probability`] says of them.
+    /// Adds a batch up on the device: its logits, classes × batch, and what [`loss_there`] says of each image's own class.
     pub fn add(&mut self, logits: Matrix<D>, labels: &Rows<D>, own: Line<D>) -> Result<(), EngineError> {
         if self.sums.as_ref().is_some_and(|sums| sums.batches >= MOST || sums.hits.shape() != own.shape()) {
             self.collect()?;
@@ -193,13 +200,28 @@ mod tests {
         for _ in 0..2 {
             let logits = upload(&device, transposed(&rows.concat(), 6, 3), 3, 6).unwrap();
             let labels = upload_rows(&device, labels.iter().map(|&label| label as usize).collect()).unwrap();
-            let own = log_probability(logits.clone(), &labels).unwrap();
+            let (_, own) = loss_there(logits.clone(), &labels, 0.0).unwrap();
             pending.add(logits, &labels, own).unwrap();
         }
         let found = pending.take().unwrap();
         assert_eq!((found.correct, found.images), (8, 12));
         assert!((found.loss_sum - 2.0 * expected.loss_sum).abs() < 1e-5, "{found:?} {expected:?}");
         assert_eq!(pending.take().unwrap(), Metrics::default());
+    }
+
+    #[test]
+    fn the_loss_is_the_same_on_the_device() {
+        let device = Cpu::default();
+        let logits = upload(&device, (0..15u64).map(|i| crate::random::normal(5, i)).collect(), 3, 5).unwrap();
+        let labels = [2, 0, 1, 1, 0];
+        let rows = upload_rows(&device, labels.iter().map(|&label| label as usize).collect()).unwrap();
+        for smoothing in [0.0, 0.1, 0.9] {
+            let here = cross_entropy(logits.leaky_trace(), &labels, smoothing).unwrap();
+            let (there, _) = loss_there(logits.leaky_trace(), &rows, smoothing).unwrap();
+            assert!((here.array() - there.array()).abs() < 1e-6, "{smoothing}");
+            let (here, there) = (here.backward().get(&logits).as_vec(), there.backward().get(&logits).as_vec());
+            assert!(here.iter().zip(&there).all(|(a, b)| (a - b).abs() < 1e-6), "{smoothing}: {here:?} {there:?}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use device::{OnDevice, Recording};
 use dfdx::prelude::*;
 use forward::{Outcome, Pass};
 use images::Images;
-use loss::{Pending, cross_entropy, log_probability, mean_loss};
+use loss::{Pending, cross_entropy, loss_there};
 use ops::channels::Ones;
 use ops::norm::Moments;
 use plan::Ready;
@@ -239,19 +239,11 @@ impl<D: TensorDevice> TensorEngine<D> {
             }
             Lowering::Launches => {
                 let labels = self.labels(batch.labels())?;
-                if smoothing > 0.0 {
-                    if measured {
-                        let own = log_probability(logits.clone(), &labels).on::<D>()?;
-                        self.pending.add(logits, &labels, own)?;
-                    }
-                    cross_entropy(taped, batch.labels(), smoothing).on::<D>()?
-                } else {
-                    let (own, tape) = log_probability(taped, &labels).on::<D>()?.split_tape();
-                    if measured {
-                        self.pending.add(logits, &labels, own.clone())?;
-                    }
-                    mean_loss(own.put_tape(tape)).on::<D>()?
+                let (loss, own) = loss_there(taped, &labels, smoothing).on::<D>()?;
+                if measured {
+                    self.pending.add(logits, &labels, own)?;
                 }
+                loss
             }
         };
         Ok((loss.try_backward().on::<D>()?, outcome.moments))
@@ -278,7 +270,7 @@ impl<D: TensorDevice> TensorEngine<D> {
             Lowering::Products => self.pending.push(logits, batch.labels()),
             Lowering::Launches => {
                 let labels = self.labels(batch.labels())?;
-                let own = log_probability(logits.clone(), &labels).on::<D>()?;
+                let (_, own) = loss_there(logits.clone(), &labels, 0.0).on::<D>()?;
                 self.pending.add(logits, &labels, own)
             }
         }

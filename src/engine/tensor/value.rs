@@ -9,7 +9,8 @@
 //! - every tensor is contiguous, always. dfdx's non-contiguous reshape, `concat`, `stack` and `to_dtype`, which on
 //!   CUDA are compiled at run time against headers that may not be there, are never needed.
 //!
-//! dfdx's `slice` is not used either: in 0.13.0 its way back overwrites the gradient instead of adding to it.
+//! dfdx's `slice` is not used either: in 0.13.0 its way back overwrites the gradient instead of adding to it. Its
+//! convolution and pools (`conv2d`, `pool2d`) exist only for nightly Rust.
 
 use super::device::{OnDevice, TensorDevice};
 use crate::engine::EngineError;

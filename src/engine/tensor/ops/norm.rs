@@ -1,7 +1,7 @@
 //! Batch norm (Ioffe & Szegedy 2015) and local response norm (Krizhevsky, Sutskever & Hinton 2012).
 
 use super::channels::{Ones, channel_means, spread};
-use crate::engine::tensor::device::{Recording, TensorDevice};
+use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, upload};
 use dfdx::prelude::*;
 
@@ -38,11 +38,24 @@ pub(in crate::engine::tensor) fn batch_norm<D: TensorDevice, T: Recording<D>>(
     let squares = centred.clone().put_tape(tape).try_square()?.try_reshape_like(&shape)?;
     let (variance, tape) = channel_means(ones, squares, channels)?.split_tape();
 
-    let inverse = variance.clone().put_tape(tape).try_add(epsilon)?.try_sqrt()?.try_recip()?;
+    let inverse = inverse_root(ones, variance.clone().put_tape(tape), epsilon)?;
     let (factor, tape) = spread(ones, inverse.try_mul(scale.clone())?, count)?.split_tape();
     let (scaled, tape) = centred.put_tape(tape).try_mul(factor)?.split_tape();
     let shifted = spread(ones, shift.clone().put_tape(tape), count)?.try_add(scaled)?;
     Ok((shifted.try_reshape_like(&shape)?, Moments { mean, variance, count }))
+}
+
+/// 1/√(variance + epsilon). As a power it is one launch less in each direction, and rounds less well.
+fn inverse_root<D: TensorDevice, T: Recording<D>>(
+    ones: &Ones<D>,
+    variance: Matrix<D, T>,
+    epsilon: f32,
+) -> Result<Matrix<D, T>, D::Err> {
+    let sum = variance.try_add(epsilon)?;
+    match ones.lowering {
+        Lowering::Products => sum.try_sqrt()?.try_recip(),
+        Lowering::Launches => sum.try_powf(-0.5),
+    }
 }
 
 /// The same with moments that are given.
@@ -58,7 +71,7 @@ pub(in crate::engine::tensor) fn batch_norm_fixed<D: TensorDevice, T: Recording<
     let count = shape.0 / channels.max(1) * shape.1;
     let means = spread(ones, mean.clone(), count)?;
     let (centred, tape) = x.try_reshape_like(&(channels, count))?.try_sub(means)?.split_tape();
-    let inverse = variance.clone().try_add(epsilon)?.try_sqrt()?.try_recip()?;
+    let inverse = inverse_root(ones, variance.clone(), epsilon)?;
     let (factor, tape) = spread(ones, inverse.put_tape(tape).try_mul(scale.clone())?, count)?.split_tape();
     let (scaled, tape) = centred.put_tape(tape).try_mul(factor)?.split_tape();
     spread(ones, shift.clone().put_tape(tape), count)?.try_add(scaled)?.try_reshape_like(&shape)
