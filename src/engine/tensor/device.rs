@@ -48,6 +48,27 @@ pub(super) trait OnDevice<V> {
 
 impl<V, E: Display> OnDevice<V> for Result<V, E> {
     fn on<D: TensorDevice>(self) -> Result<V, EngineError> {
-        self.map_err(|error| EngineError::Device { device: D::NAME, message: error.to_string() })
+        self.map_err(|error| EngineError::Device { device: D::NAME, message: in_words(error.to_string()) })
+    }
+}
+
+/// What a driver says by a code alone.
+fn in_words(error: String) -> String {
+    if error.contains("OUT_OF_MEMORY") {
+        return format!("it has no memory left, and fewer images a step (`--batch`) need less; it said {error}");
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_device_names_what_needs_less() {
+        let full = Err::<(), _>("DriverError(CUDA_ERROR_OUT_OF_MEMORY, ..)").on::<Cpu>().unwrap_err();
+        assert!(full.to_string().contains("--batch"), "{full}");
+        let other = Err::<(), _>("CUDA_ERROR_ILLEGAL_ADDRESS").on::<Cpu>().unwrap_err();
+        assert_eq!(other.to_string(), "the cpu device failed: CUDA_ERROR_ILLEGAL_ADDRESS");
     }
 }
