@@ -26,6 +26,17 @@ pub(super) fn cross_entropy<D: TensorDevice, T: Recording<D>>(
     logits.try_log_softmax::<Axis<0>>()?.try_mul(weights)?.try_sum::<(), Axes2<0, 1>>()
 }
 
+/// Log of the softmax's probabilities, classes × batch, and with labels that lie on the device of each image's own class.
+#[allow(clippy::type_complexity)]
+pub(super) fn log_probabilities<D: TensorDevice, T: Recording<D>>(
+    logits: Matrix<D, T>,
+    labels: &Rows<D>,
+) -> Result<(Matrix<D>, Line<D, T>), D::Err> {
+    let (all, tape) = logits.try_log_softmax::<Axis<0>>()?.split_tape();
+    let images = all.clone().put_tape(tape).try_permute::<(usize, usize), Axes2<1, 0>>()?;
+    Ok((all, images.try_select(labels.clone())?))
+}
+
 /// The loss of [`cross_entropy`] with labels that lie on the device, and the log of the softmax's probability of each
 /// image's own class. Nothing goes to the device.
 #[allow(clippy::type_complexity)]
@@ -35,9 +46,7 @@ pub(super) fn loss_there<D: TensorDevice, T: Recording<D>>(
     smoothing: f32,
 ) -> Result<(Tensor<(), f32, D, T>, Line<D>), D::Err> {
     let (classes, batch) = *logits.shape();
-    let (all, tape) = logits.try_log_softmax::<Axis<0>>()?.split_tape();
-    let images = all.clone().put_tape(tape).try_permute::<(usize, usize), Axes2<1, 0>>()?;
-    let own: Line<D, T> = images.try_select(labels.clone())?;
+    let (all, own) = log_probabilities(logits, labels)?;
     let (own, tape) = own.split_tape();
     let of_labels = own.clone().put_tape(tape).try_mul((smoothing - 1.0) / batch as f32)?.try_sum::<(), Axis<0>>()?;
     if smoothing == 0.0 {
@@ -85,7 +94,7 @@ impl<D: TensorDevice> Pending<D> {
         Ok(())
     }
 
-    /// Adds a batch up on the device: its logits, classes × batch, and what [`loss_there`] says of each image's own class.
+    /// Adds a batch up on the device: its logits, classes × batch, and what [`log_probabilities`] says of each image's own class.
     pub fn add(&mut self, logits: Matrix<D>, labels: &Rows<D>, own: Line<D>) -> Result<(), EngineError> {
         if self.sums.as_ref().is_some_and(|sums| sums.batches >= MOST || sums.hits.shape() != own.shape()) {
             self.collect()?;
@@ -200,7 +209,7 @@ mod tests {
         for _ in 0..2 {
             let logits = upload(&device, transposed(&rows.concat(), 6, 3), 3, 6).unwrap();
             let labels = upload_rows(&device, labels.iter().map(|&label| label as usize).collect()).unwrap();
-            let (_, own) = loss_there(logits.clone(), &labels, 0.0).unwrap();
+            let (_, own) = log_probabilities(logits.clone(), &labels).unwrap();
             pending.add(logits, &labels, own).unwrap();
         }
         let found = pending.take().unwrap();

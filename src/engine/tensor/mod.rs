@@ -27,7 +27,7 @@ use device::{OnDevice, Recording};
 use dfdx::prelude::*;
 use forward::{Outcome, Pass};
 use images::Images;
-use loss::{Pending, cross_entropy, loss_there};
+use loss::{Pending, cross_entropy, log_probabilities, loss_there};
 use ops::channels::Ones;
 use ops::norm::Moments;
 use plan::Ready;
@@ -270,7 +270,7 @@ impl<D: TensorDevice> TensorEngine<D> {
             Lowering::Products => self.pending.push(logits, batch.labels()),
             Lowering::Launches => {
                 let labels = self.labels(batch.labels())?;
-                let (_, own) = loss_there(logits.clone(), &labels, 0.0).on::<D>()?;
+                let (_, own) = log_probabilities(logits.clone(), &labels).on::<D>()?;
                 self.pending.add(logits, &labels, own)
             }
         }
