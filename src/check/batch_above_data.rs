@@ -40,9 +40,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let message = format!("an epoch is a single step: {images} training images, and a batch of {batch}");
     let mut diagnostic =
         training.point(Diagnostic::new(Code::BatchAboveData, message), &["batch"], "takes all images at once");
-    if let Some(span) = training.place(&["hold_out"]) {
-        diagnostic = diagnostic.context(span, format!("leaves {images} to train on"));
-    }
+    diagnostic = training.beside(diagnostic, &["hold_out"], format!("leaves {images} to train on"));
     diagnostics.push(diagnostic.help("choose a smaller batch, or hold out fewer images"));
 }
 

@@ -56,9 +56,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let scaled: f64 = format!("{scaled:.3e}").parse().unwrap_or(scaled);
     let message = format!("the batch is {batch} in place of {before}, and the learning rate is still {rate}");
     let mut diagnostic = Diagnostic::new(Code::BatchWithoutRate, message).at(span, format!("the recipe has {before}"));
-    if let Some(span) = training.place(&RATE) {
-        diagnostic = diagnostic.context(span, format!("chosen for a batch of {before}"));
-    }
+    diagnostic = training.beside(diagnostic, &RATE, format!("chosen for a batch of {before}"));
     if let (Length::Steps(_), Some(epochs)) = (recipe.length, training.epochs()) {
         let images = batch as f64 / before as f64;
         diagnostic =

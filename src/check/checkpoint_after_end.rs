@@ -48,9 +48,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let message = "the run ends before its first checkpoint, so that it cannot go on after a stop";
     let mut diagnostic =
         Diagnostic::new(Code::CheckpointAfterEnd, message).at(span, format!("first due after {every}"));
-    if let Some(span) = training.place(&[training.length_key()]) {
-        diagnostic = diagnostic.context(span, "the length of the run");
-    }
+    diagnostic = training.beside(diagnostic, &[training.length_key()], "the length of the run");
     diagnostics.push(diagnostic.help("write such as `every: 1 epoch`, or `every: 10 minutes`"));
 }
 

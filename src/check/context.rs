@@ -2,6 +2,7 @@
 
 use super::Target;
 use crate::diagnostic::{Diagnostic, Fix};
+use crate::graph::layer_graph::Node;
 use crate::graph::shape::Shaped;
 use crate::lower::program::Program;
 use crate::syntax::load::{Spec, recipe};
@@ -9,6 +10,8 @@ use crate::syntax::span::{SourceMap, Span};
 use crate::train::origin::{Origin, Origins};
 use crate::train::recipe::{Length, Recipe};
 use crate::train::schedule::Clock;
+use petgraph::graph::NodeIndex;
+use std::collections::HashSet;
 
 /// The network, and what else is known.
 #[derive(Clone, Copy)]
@@ -21,6 +24,25 @@ pub struct Context<'a> {
     pub target: Option<&'a Target>,
     /// The texts, for places in messages.
     pub sources: &'a SourceMap,
+}
+
+impl Context<'_> {
+    /// Tells of layers, each place in the text once however often a block or a loop repeats it.
+    pub fn tell_layers(
+        &self,
+        diagnostics: &mut Vec<Diagnostic>,
+        mut tell: impl FnMut(NodeIndex, &Node) -> Option<Diagnostic>,
+    ) {
+        let graph = &self.shaped.graph;
+        let mut told = HashSet::new();
+        for index in graph.graph.node_indices() {
+            let Some(node) = graph.graph.node_weight(index) else { continue };
+            let Some(diagnostic) = tell(index, node) else { continue };
+            if told.insert(node.origin.span) {
+                diagnostics.push(graph.with_chain(diagnostic, node.origin, self.sources));
+            }
+        }
+    }
 }
 
 /// How the network is trained: a recipe that somebody wrote, with the places of its values.
@@ -64,6 +86,15 @@ impl Training<'_> {
         match recipe(self.context.spec, self.context.sources) {
             Some((_, span)) if diagnostic.span().is_none() => diagnostic.at(span, "the recipe"),
             _ => diagnostic,
+        }
+    }
+
+    /// Points also at the value of a path, where somebody wrote it.
+    #[must_use]
+    pub fn beside(&self, diagnostic: Diagnostic, path: &[&str], label: impl Into<String>) -> Diagnostic {
+        match self.place(path) {
+            Some(span) => diagnostic.context(span, label),
+            None => diagnostic,
         }
     }
 

@@ -41,9 +41,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
         &["optimizer", "weight_decay"],
         "enters with the gradient",
     );
-    if let Some(span) = training.place(&["optimizer", "kind"]) {
-        diagnostic = diagnostic.context(span, "scales all that is in the gradient");
-    }
+    diagnostic = training.beside(diagnostic, &["optimizer", "kind"], "scales all that is in the gradient");
     diagnostics
         .push(diagnostic.help("write `kind: adamw`, which decays beside the step; there 0.01 is a usual coefficient"));
 }

@@ -56,9 +56,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
         DecayForm::Decoupled | DecayForm::Gradient => return,
     };
     let mut diagnostic = Diagnostic::new(Code::DecaySize, message).at(span, label);
-    if let Some(span) = training.place(&["optimizer", "decay_form"]) {
-        diagnostic = diagnostic.context(span, "where it enters");
-    }
+    diagnostic = training.beside(diagnostic, &["optimizer", "decay_form"], "where it enters");
     let (form, same) = other;
     diagnostics.push(
         diagnostic

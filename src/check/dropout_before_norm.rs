@@ -32,7 +32,6 @@ use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::layer::Layer;
 use petgraph::graph::NodeIndex;
-use std::collections::HashSet;
 
 /// This check.
 pub const CHECK: Check =
@@ -41,21 +40,16 @@ pub const CHECK: Check =
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     let norms = norms_behind(context);
-    let mut told = HashSet::new();
-    for index in graph.graph.node_indices() {
-        let Some(node) = graph.graph.node_weight(index) else { continue };
-        let Layer::Dropout { rate } = node.layer else { continue };
+    context.tell_layers(diagnostics, |index, node| {
+        let Layer::Dropout { rate } = node.layer else { return None };
         let norm = norms.get(index.index()).copied().flatten().and_then(|norm| graph.graph.node_weight(norm));
-        let Some(norm) = norm.filter(|_| rate > 0.0) else { continue };
-        if !told.insert(node.origin.span) {
-            continue;
-        }
+        let norm = norm.filter(|_| rate > 0.0)?;
         let diagnostic = Diagnostic::new(Code::DropoutBeforeNorm, "a `bn` comes behind this `dropout`")
             .at(node.origin.span, "gives another variance in training than in evaluation")
             .context(norm.origin.span, "divides by the variance of training in both")
             .help("put the dropout behind the last `bn`, before the last `linear`");
-        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
-    }
+        Some(diagnostic)
+    });
 }
 
 /// The first batch norm that each layer's values reach. Layers come after what they read, so that one pass from the end is

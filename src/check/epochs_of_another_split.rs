@@ -67,9 +67,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let label = format!("{} steps, not 32_000 and 48_000", steps.join(" and "));
     let mut diagnostic =
         training.point(Diagnostic::new(Code::EpochsOfAnotherSplit, message), &["schedule", "at"], &label);
-    if let Some(span) = training.place(&["hold_out"]) {
-        diagnostic = diagnostic.context(span, "of 50_000");
-    }
+    diagnostic = training.beside(diagnostic, &["hold_out"], "of 50_000");
     diagnostics.push(
         diagnostic
             .note(format!(

@@ -57,9 +57,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let diagnostic = Diagnostic::new(Code::LastImageAlone, message);
     let mut diagnostic =
         training.point(diagnostic, &["batch"], &format!("{images} = {} × {batch} + 1", images / batch));
-    if let Some(span) = training.place(&["hold_out"]) {
-        diagnostic = diagnostic.context(span, "not trained on");
-    }
+    diagnostic = training.beside(diagnostic, &["hold_out"], "not trained on");
     diagnostics.push(
         diagnostic
             .context(norm.origin.span, "sees one number a channel and image")

@@ -28,25 +28,16 @@ use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::dims::Padding;
 use crate::graph::layer::Pad;
-use std::collections::HashSet;
 
 /// This check.
 pub const CHECK: Check =
     Check { code: Code::LopsidedSame, file: include_str!("lopsided_same.rs"), run: Run::Layers(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let graph = &context.shaped.graph;
-    let mut told = HashSet::new();
-    for index in graph.graph.node_indices() {
-        let Some(node) = graph.graph.node_weight(index) else { continue };
-        let Some(window) = node.layer.window() else { continue };
+    context.tell_layers(diagnostics, |index, node| {
+        let window = node.layer.window()?;
         let lopsided = context.shaped.known_padding(index).filter(|padding| !padding.is_symmetric());
-        let Some(padding) = lopsided.filter(|_| window.pad == Pad::Same && window.stride.longest() == 1) else {
-            continue;
-        };
-        if !told.insert(node.origin.span) {
-            continue;
-        }
+        let padding = lopsided.filter(|_| window.pad == Pad::Same && window.stride.longest() == 1)?;
         let Padding { top, bottom, left, right } = padding;
         let message = format!("`pad same` on a {} window moves the map by half a pixel", window.kernel);
         let diagnostic = Diagnostic::new(Code::LopsidedSame, message)
@@ -55,8 +46,8 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 format!("here this pads {top} above and {bottom} below, {left} left and {right} right"),
             )
             .help(format!("take an odd window; where the shift is meant, write it out: `pad {padding}`"));
-        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
-    }
+        Some(diagnostic)
+    });
 }
 
 #[cfg(test)]

@@ -46,9 +46,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let fix = training.rewrite("do not mirror", &path, "false").map(Fix::unsafely);
     let message = "every other digit is mirrored, and a mirrored digit is none";
     let mut diagnostic = training.point(Diagnostic::new(Code::MirroredDigits, message), &path, "mirrors at random");
-    if let Some(span) = training.place(&["data"]) {
-        diagnostic = diagnostic.context(span, "handwritten digits");
-    }
+    diagnostic = training.beside(diagnostic, &["data"], "handwritten digits");
     diagnostics.push(diagnostic.help("leave `flip` out; a crop, such as `pad: 2`, keeps a digit what it is").fix(fix));
 }
 

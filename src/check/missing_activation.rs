@@ -37,7 +37,6 @@ use crate::graph::dims::Shape;
 use crate::graph::layer::Layer;
 use crate::graph::layer_graph::Node;
 use petgraph::graph::NodeIndex;
-use std::collections::HashSet;
 
 /// This check.
 pub const CHECK: Check =
@@ -45,23 +44,21 @@ pub const CHECK: Check =
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
-    let mut told = HashSet::new();
-    for index in graph.graph.node_indices() {
-        let Some(node) = graph.graph.node_weight(index).filter(|node| node.layer == Layer::Add) else { continue };
+    context.tell_layers(diagnostics, |index, node| {
+        if node.layer != Layer::Add {
+            return None;
+        }
         let is_map = matches!(context.shaped.shape(index), Shape::Map { .. });
         let reader =
             graph.readers(index).filter_map(|reader| graph.graph.node_weight(reader)).find(|node| is_dense(node));
-        let Some(reader) = reader.filter(|_| is_map && ends_linear(context, index)) else { continue };
-        if !told.insert(node.origin.span) {
-            continue;
-        }
+        let reader = reader.filter(|_| is_map && ends_linear(context, index))?;
         let diagnostic =
             Diagnostic::new(Code::MissingActivation, "a convolution reads this sum with no activation between")
                 .at(node.origin.span, "the sum")
                 .context(reader.origin.span, "reads it as it is")
                 .help("write `relu` behind the sum, or `bn; relu` before the convolution");
-        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
-    }
+        Some(diagnostic)
+    });
 }
 
 /// A convolution that mixes channels and neighbours at once.

@@ -30,23 +30,19 @@ use crate::graph::layer::{Layer, Rounding};
 use crate::graph::layer_graph::Node;
 use crate::graph::shape::rounded;
 use crate::syntax::span::{SourceMap, Span};
-use std::collections::HashSet;
 
 /// This check.
 pub const CHECK: Check =
     Check { code: Code::PoolRounding, file: include_str!("pool_rounding.rs"), run: Run::Shapes(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let graph = &context.shaped.graph;
-    let mut told = HashSet::new();
-    for index in graph.graph.node_indices() {
-        let Some(node) = graph.graph.node_weight(index) else { continue };
-        let (Layer::MaxPool { window } | Layer::AvgPool { window, .. }) = &node.layer else { continue };
+    context.tell_layers(diagnostics, |index, node| {
+        let (Layer::MaxPool { window } | Layer::AvgPool { window, .. }) = &node.layer else { return None };
         let plane = context.shaped.input_shape(index).plane();
         let sizes = (rounded(window, plane, Rounding::Floor), rounded(window, plane, Rounding::Ceil));
-        let (Some(floor), Some(ceil)) = sizes else { continue };
-        if floor == ceil || node.given("round").is_some() || !told.insert(node.origin.span) {
-            continue;
+        let (Some(floor), Some(ceil)) = sizes else { return None };
+        if floor == ceil || node.given("round").is_some() {
+            return None;
         }
         let word = match window.rounding {
             Rounding::Floor => "floor",
@@ -60,8 +56,8 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
             ))
             .help("say which is meant: write `floor` or `ceil`")
             .fix(fix(node, word, context.sources));
-        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
-    }
+        Some(diagnostic)
+    });
 }
 
 /// The word in force written out: the network stays the same, under every profile.

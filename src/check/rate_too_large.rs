@@ -49,9 +49,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
         &["optimizer", "learning_rate"],
         "a rate as SGD has it",
     );
-    if let Some(span) = training.place(&["optimizer", "kind"]) {
-        diagnostic = diagnostic.context(span, "divides by the size of the gradient");
-    }
+    diagnostic = training.beside(diagnostic, &["optimizer", "kind"], "divides by the size of the gradient");
     diagnostics.push(diagnostic.help("begin with `learning_rate: 0.001`"));
 }
 

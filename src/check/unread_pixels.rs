@@ -25,30 +25,26 @@
 
 use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
-use std::collections::HashSet;
+use crate::graph::shape::reach;
 
 /// This check.
 pub const CHECK: Check =
     Check { code: Code::UnreadPixels, file: include_str!("unread_pixels.rs"), run: Run::Shapes(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let graph = &context.shaped.graph;
-    let mut told = HashSet::new();
-    for index in graph.graph.node_indices() {
-        let Some(node) = graph.graph.node_weight(index) else { continue };
-        let Some(window) = node.layer.window() else { continue };
+    context.tell_layers(diagnostics, |index, node| {
+        let window = node.layer.window()?;
         let plane = context.shaped.shape(index).plane();
         // Of the pixels from one window to the next, those that it reads and all; one output has no next.
         let axis = |taps: usize, dilation: usize, stride: usize, outputs: usize| {
-            let reach = taps.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
-            if taps > 1 && outputs > 1 && stride > reach { (taps, stride) } else { (1, 1) }
+            if taps > 1 && outputs > 1 && stride > reach(taps, dilation) { (taps, stride) } else { (1, 1) }
         };
         let (kernel, dilation, stride) = (window.kernel, window.dilation, window.stride);
         let (read_rows, rows) = axis(kernel.height, dilation.height, stride.height, plane.height);
         let (read_columns, columns) = axis(kernel.width, dilation.width, stride.width, plane.width);
         let (read, all) = (read_rows.saturating_mul(read_columns), rows.saturating_mul(columns));
-        if read == all || !told.insert(node.origin.span) {
-            continue;
+        if read == all {
+            return None;
         }
         let message = format!("the windows of this `{}` step over pixels that none of them reads", node.layer.word());
         let label = format!("{} of every {all} pixels are not read", all - read);
@@ -57,8 +53,8 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
             diagnostic = diagnostic.context(span, "smaller than the step");
         }
         let diagnostic = diagnostic.help("take a stride no larger than the window, or a larger window");
-        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
-    }
+        Some(diagnostic)
+    });
 }
 
 #[cfg(test)]

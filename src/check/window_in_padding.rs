@@ -26,21 +26,18 @@ use super::{Check, Context, Run};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::dims::Padding;
 use crate::graph::layer::{Layer, Window};
-use std::collections::HashSet;
+use crate::graph::shape::reach;
 
 /// This check.
 pub const CHECK: Check =
     Check { code: Code::WindowInPadding, file: include_str!("window_in_padding.rs"), run: Run::Layers(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let graph = &context.shaped.graph;
-    let mut told = HashSet::new();
-    for index in graph.graph.node_indices() {
-        let Some(node) = graph.graph.node_weight(index) else { continue };
-        let Layer::Conv { window, .. } = &node.layer else { continue };
+    context.tell_layers(diagnostics, |index, node| {
+        let Layer::Conv { window, .. } = &node.layer else { return None };
         let outside = context.shaped.known_padding(index).is_some_and(|padding| sees_only_zeros(window, padding));
-        if !outside || !told.insert(node.origin.span) {
-            continue;
+        if !outside {
+            return None;
         }
         let odd = window.kernel.height % 2 == 1 && window.kernel.width % 2 == 1;
         let help = match window.kernel.area() {
@@ -52,13 +49,12 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
             .at(node.attribute("pad"), "as much as the window, or more")
             .context(node.attribute("kernel"), "at the edge these see only zeros")
             .help(help);
-        diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));
-    }
+        Some(diagnostic)
+    });
 }
 
 /// The first window of a direction begins in the padding before; the last one ends in that behind if none is left over.
 fn sees_only_zeros(window: &Window, padding: Padding) -> bool {
-    let reach = |taps: usize, dilation: usize| taps.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
     let rows = reach(window.kernel.height, window.dilation.height);
     let columns = reach(window.kernel.width, window.dilation.width);
     padding.top >= rows

@@ -214,6 +214,11 @@ pub fn rounded(window: &Window, plane: Pair, rounding: Rounding) -> Option<Pair>
     slide(&Window { rounding, ..*window }, plane, &mut None).ok()
 }
 
+/// Pixels from the first tap of a window to its last, in one direction.
+pub fn reach(taps: usize, dilation: usize) -> usize {
+    taps.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
+}
+
 /// A window sliding along one direction.
 #[derive(Clone, Copy)]
 struct Axis {
@@ -229,7 +234,7 @@ struct Axis {
 impl Axis {
     /// Pixels from the first tap to the last.
     fn reach(self) -> usize {
-        (self.kernel - 1) * self.dilation + 1
+        reach(self.kernel, self.dilation)
     }
 
     fn padding(self) -> (usize, usize) {
