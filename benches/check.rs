@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use netc::compile::{Options, compile, compile_text};
+use netc::internals::compile::{Options, compile, compile_text};
 use std::fmt::Write;
 use std::path::Path;
 

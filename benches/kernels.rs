@@ -4,11 +4,11 @@
 //!
 //! A convolution's GFLOP/s count the multiply-adds of its definition, so Winograd's can exceed the peak.
 
-use netc::engine::native::kernels::conv::{Conv, ConvShape, Epilogue};
-use netc::engine::native::kernels::isa::Isa;
-use netc::engine::native::kernels::linear::Linear;
-use netc::engine::native::kernels::{LANES, buffer::Buffer, peak};
-use netc::graph::dims::{Padding, Pair};
+use netc::bench::dims::{Padding, Pair};
+use netc::bench::kernels::conv::{Conv, ConvShape, Epilogue};
+use netc::bench::kernels::isa::Isa;
+use netc::bench::kernels::linear::Linear;
+use netc::bench::kernels::{LANES, buffer::Buffer, peak};
 use std::sync::Barrier;
 use std::time::Instant;
 

@@ -5,19 +5,18 @@
 //! the smaller nets and without times; `--quick` checks all nets on a few images, without times.
 //! Exit codes: 0 all is well, 1 something differs or there is no device, 2 wrong usage.
 
-use dfdx::prelude::Cpu;
-use netc::compile::{Compilation, Options};
-use netc::data::augment::Augment;
-use netc::data::loader::LoaderOptions;
-use netc::data::normalize::Normalization;
-use netc::data::picks::{Picker, Picks};
-use netc::data::{Subset, shapes};
-use netc::engine::resident::{ImageSet, Picked, Resident};
-use netc::engine::tensor::{Lowering, TensorDevice, TensorEngine};
-use netc::engine::{Batch, Engine, EngineError, Mode, Rule, State, Update};
-use netc::graph::dims::Shape;
-use netc::lower::program::{OpKind, Program};
-use netc::random;
+use netc::internals::compile::{Compilation, Options};
+use netc::internals::data::augment::Augment;
+use netc::internals::data::batch::{Batch, ImageSet};
+use netc::internals::data::loader::LoaderOptions;
+use netc::internals::data::normalize::Normalization;
+use netc::internals::data::sampler::{BatchIndices, BatchSampler};
+use netc::internals::data::{Subset, shapes};
+use netc::internals::engine::tensor::{self, Lowering, ReferenceEngine};
+use netc::internals::engine::{Engine, EngineError, Mode, Rule, State, Update};
+use netc::internals::graph::dims::Shape;
+use netc::internals::lower::program::{OpKind, Program};
+use netc::internals::random;
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -131,8 +130,7 @@ fn arguments() -> Option<Arguments> {
 
 fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.cpu {
-        let device = Cpu::default();
-        let make = |program: Program| TensorEngine::lowered(program, device.clone(), Lowering::Launches);
+        let make = |program: Program| tensor::cpu_as(program, Lowering::Launches);
         return all("cpu, in the form for CUDA", arguments, &make);
     }
     on_cuda(arguments)
@@ -140,8 +138,7 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
 
 #[cfg(feature = "cuda")]
 fn on_cuda(arguments: &Arguments) -> Result<bool, Failure> {
-    let device = netc::engine::tensor::open_cuda(arguments.device)?;
-    let make = |program: Program| TensorEngine::on_device(program, device.clone());
+    let make = tensor::on_cuda(arguments.device)?;
     all(&format!("cuda:{}", arguments.device), arguments, &make)
 }
 
@@ -150,9 +147,9 @@ fn on_cuda(_: &Arguments) -> Result<bool, Failure> {
     Err("built without CUDA: `cargo run --features cuda --example gpu_check` (docs/cuda.md), or `--cpu`".into())
 }
 
-type Make<'a, D> = dyn Fn(Program) -> Result<TensorEngine<D>, EngineError> + 'a;
+type Make<'a> = dyn Fn(Program) -> Result<Box<dyn ReferenceEngine>, EngineError> + 'a;
 
-fn all<D: TensorDevice>(device: &str, arguments: &Arguments, make: &Make<'_, D>) -> Result<bool, Failure> {
+fn all(device: &str, arguments: &Arguments, make: &Make<'_>) -> Result<bool, Failure> {
     let mut checks = Vec::new();
     for (name, body) in OPERATIONS {
         let text = format!("net op {{\n  input 3x8x8\n  conv 4 3x3 pad 1\n  {body}\n  linear 10\n}}\n");
@@ -240,18 +237,12 @@ fn smooth(mut program: Program) -> Program {
 }
 
 /// Logits, gradients, and all that a step leaves, on the device and on the CPU.
-fn compare<D: TensorDevice>(
-    what: &str,
-    program: Program,
-    count: usize,
-    tolerance: f64,
-    make: &Make<'_, D>,
-) -> Result<Check, Failure> {
+fn compare(what: &str, program: Program, count: usize, tolerance: f64, make: &Make<'_>) -> Result<Check, Failure> {
     let (classes, elements) = (program.classes() as u64, program.input().elements() * count);
     let images: Vec<f32> = (0..elements as u64).map(|i| random::normal(1, i)).collect();
     let labels: Vec<u32> = (0..count as u64).map(|i| random::below(2, i, classes) as u32).collect();
     let keys: Vec<u64> = (0..count as u64).map(|i| random::bits(3, i)).collect();
-    let batch = Batch { images: &images, labels: &labels, keys: &keys };
+    let batch = Batch::of_pixels(&images, &labels, &keys);
     let decay = vec![1e-3; program.parameters.len()];
     let sgd = Update::sgd(0.01, 0.9, &decay);
     let adam = Update {
@@ -260,11 +251,11 @@ fn compare<D: TensorDevice>(
         average: Some(0.9),
         ..Update::sgd(0.001, 0.0, &decay)
     };
-    let state = program.initial_state(1);
+    let state = State::initial(&program, 1);
     let mut check = Check { what: what.into(), absolute: 0.0, relative: 0.0, tolerance };
     for update in [sgd, adam] {
-        let expected = seen(&mut TensorEngine::cpu(program.clone())?, &state, &batch, &update)?;
-        let found = seen(&mut make(program.clone())?, &state, &batch, &update)?;
+        let expected = seen(tensor::cpu(program.clone())?.as_mut(), &state, &batch, &update)?;
+        let found = seen(make(program.clone())?.as_mut(), &state, &batch, &update)?;
         for (found, expected) in found.iter().zip(&expected) {
             add(&mut check, found, expected);
         }
@@ -311,20 +302,19 @@ fn maximum(a: f64, b: f64) -> f64 {
 }
 
 /// Crops and flips made on the device against those made on the host: they are the same numbers.
-fn batches<D: TensorDevice>(make: &Make<'_, D>) -> Result<Check, Failure> {
+fn batches(make: &Make<'_>) -> Result<Check, Failure> {
     let (images, normalization) = drawn(64)?;
     let mut engine = make(compile("lenet5", NETS[0].1)?)?;
     let mut check = Check { what: "batches made there".into(), absolute: 0.0, relative: 0.0, tolerance: 0.0 };
     let augment = Some(Augment::HE_2015);
     let options = LoaderOptions { end: Some(2), ..LoaderOptions::training(24, normalization.clone(), augment, 1) };
     let set = engine.keep(&ImageSet::new(images.split(), &normalization, augment))?.ok_or("no room for the images")?;
-    let mut picker = Picker::new(&images, options.clone())?;
-    let mut picks = Picks::default();
-    for loaded in netc::data::loader::Loader::new(&images, options)? {
-        picker.next_into(&mut picks);
-        let Picks { indices, variations, labels, keys, .. } = &picks;
-        let found = engine.pixels(&Picked { set, indices, variations, labels, keys })?;
-        add(&mut check, &found, loaded.batch().images);
+    let mut sampler = BatchSampler::new(&images, options.clone())?;
+    let mut drawn = BatchIndices::default();
+    for loaded in netc::internals::data::loader::Loader::new(&images, options)? {
+        sampler.next_into(&mut drawn);
+        let found = engine.pixels(&drawn.batch(set))?;
+        add(&mut check, &found, loaded.batch().pixels().unwrap_or_default());
     }
     Ok(check)
 }
@@ -337,7 +327,7 @@ fn drawn(count: usize) -> Result<(Subset, Normalization), Failure> {
 }
 
 /// Median of the milliseconds of a step, over blocks of steps at whose end the metrics are read: as training does it.
-fn time<D: TensorDevice>(net: &str, batch: usize, make: &Make<'_, D>) -> Result<f64, Failure> {
+fn time(net: &str, batch: usize, make: &Make<'_>) -> Result<f64, Failure> {
     const BLOCK: usize = 10;
     const WARM_UP: usize = 2;
     const BLOCKS: usize = 11;
@@ -346,19 +336,17 @@ fn time<D: TensorDevice>(net: &str, batch: usize, make: &Make<'_, D>) -> Result<
     let (images, normalization) = drawn(4 * 1024)?;
     let augment = Some(Augment::HE_2015);
     let mut engine = make(program.clone())?;
-    engine.load(&program.initial_state(1))?;
+    engine.load(&State::initial(&program, 1))?;
     let set = engine.keep(&ImageSet::new(images.split(), &normalization, augment))?.ok_or("no room for the images")?;
-    let mut picker = Picker::new(&images, LoaderOptions::training(batch, normalization, augment, 1))?;
+    let mut sampler = BatchSampler::new(&images, LoaderOptions::training(batch, normalization, augment, 1))?;
     let decay = vec![1e-4; program.parameters.len()];
-    let mut picks = Picks::default();
+    let mut drawn = BatchIndices::default();
     let mut times = Vec::new();
     for block in 0..WARM_UP + BLOCKS {
         let begin = Instant::now();
         for _ in 0..BLOCK {
-            picker.next_into(&mut picks);
-            let Picks { indices, variations, labels, keys, .. } = &picks;
-            let picked = Picked { set, indices, variations, labels, keys };
-            engine.train_picked(&picked, &Update::sgd(0.01, 0.9, &decay))?;
+            sampler.next_into(&mut drawn);
+            engine.train_step(&drawn.batch(set), &Update::sgd(0.01, 0.9, &decay))?;
         }
         engine.read_metrics()?;
         if block >= WARM_UP {

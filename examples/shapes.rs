@@ -1,8 +1,8 @@
 //! Looks at the built-in data set: `shapes sheet FILE.ppm [CxHxW]` writes ten training images of each class as one
 //! picture, `shapes export DIR` writes the whole set in CIFAR-10's binary layout, for other programs.
 
-use netc::data::{Split, cifar, shapes};
-use netc::graph::dims::Shape;
+use netc::internals::data::{Split, cifar, shapes};
+use netc::internals::graph::dims::Shape;
 use std::error::Error;
 use std::path::Path;
 
@@ -63,8 +63,8 @@ fn export(folder: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn statistics(split: &Split) -> Result<(), Box<dyn Error>> {
-    let subset = netc::data::Subset::all(&std::sync::Arc::new(split.clone()));
-    let (mean, std) = netc::data::normalize::channel_statistics(&subset)?;
+    let subset = netc::internals::data::Subset::all(&std::sync::Arc::new(split.clone()));
+    let (mean, std) = netc::internals::data::normalize::channel_statistics(&subset)?;
     println!("mean {mean:.5?} std {std:.5?}");
     Ok(())
 }

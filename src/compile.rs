@@ -1,19 +1,23 @@
 //! The stages one after another, from text to [`Program`], keeping what each made.
 
 use crate::check::levels::{self, Levels, Seen, Setting};
-use crate::check::{self, Checked, Context, Target, Training};
+use crate::check::net::{self, Checked};
+use crate::check::recipe::{self, Training};
+use crate::check::{Context, Target, registry};
 use crate::diagnostic::{Diagnostic, has_errors, tidy};
 use crate::graph::conventions::Conventions;
 use crate::graph::expand::expand;
+use crate::graph::flat::flat;
 use crate::graph::layer_graph::LayerGraph;
 use crate::graph::resolve::resolve;
 use crate::graph::shape::{Shaped, infer};
 use crate::lower::defaults::Defaults;
 use crate::lower::lower;
 use crate::lower::program::Program;
+use crate::recipe::Resolved;
+use crate::source::SourceMap;
+use crate::syntax::ast::Item;
 use crate::syntax::load::{self, Spec};
-use crate::syntax::span::SourceMap;
-use crate::train::recipe::Resolved;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -90,6 +94,20 @@ impl Compilation {
         Self::parsed(sources, spec)
     }
 
+    /// The spec with everything unrolled, as soon as every shape is known.
+    pub fn expanded(&self, path: &Path, parameters: &[String]) -> Option<String> {
+        let shaped = self.shaped.as_ref()?;
+        let given: Vec<String> = parameters.iter().map(|parameter| format!(" -p {parameter}")).collect();
+        let title = format!("Unrolled from {}{}.", path.display(), given.concat());
+        let root = self.spec.as_ref().and_then(|spec| spec.root());
+        let recipe = root.and_then(|root| {
+            root.items
+                .iter()
+                .find_map(|item| if let Item::Recipe(recipe) = item { Some(recipe.path.as_str()) } else { None })
+        });
+        Some(flat(shaped, &title, recipe))
+    }
+
     fn parsed(sources: SourceMap, spec: Result<Spec, Vec<Diagnostic>>) -> Self {
         match spec {
             Ok(spec) => Compilation { sources, spec: Some(spec), ..Self::default() },
@@ -110,12 +128,18 @@ impl Compilation {
         let Some(spec) = &self.spec else { return };
         let (sources, diagnostics) = (&self.sources, &mut self.diagnostics);
         let written = options.recipe.as_ref().filter(|resolved| resolved.origins.recipe.is_some());
-        let seen = Seen { graph: self.graph.as_ref(), recipe: written.is_some() && self.shaped.is_some() };
-        settings.extend(options.recipe.iter().flat_map(levels::of_recipe));
+        let seen = Seen {
+            graph: self.graph.as_ref(),
+            recipe: written.is_some() && self.shaped.is_some(),
+            subject: registry::subject,
+        };
+        settings.extend(options.recipe.iter().flat_map(|resolved| {
+            levels::of_recipe(&resolved.lints, resolved.origins.place(&["lints"]).unwrap_or_default())
+        }));
         if let (Some(resolved), Some(shaped)) = (written, &self.shaped) {
             let context = Context { spec, shaped, target: options.target.as_ref(), sources };
             let Resolved { recipe, origins, .. } = resolved;
-            check::recipe(&Training { recipe, origins, program: self.program.as_ref(), context }, diagnostics);
+            recipe::check(&Training { recipe, origins, context }, diagnostics);
         }
         levels::apply(spec, &settings, &options.levels, seen, sources, diagnostics);
         // What was denied gates as an error does.
@@ -133,14 +157,14 @@ impl Compilation {
             graph.expected.clear();
         }
         // Only now: a name that nothing reads is often a misspelt one, which was told.
-        check::tree(spec, &definitions, sources, diagnostics);
+        net::tree(spec, &definitions, sources, diagnostics);
         self.graph = Some(graph.clone());
         let shaped = infer(graph, sources, diagnostics);
         if shaped.is_complete() {
             self.shaped = Some(shaped.clone());
         }
         let context = Context { spec, shaped: &shaped, target: options.target.as_ref(), sources };
-        let checked = check::check(&context, diagnostics)?;
+        let checked = net::check(&context, diagnostics)?;
         // Names that nothing defines gate lowering too, even in a block that is never called.
         if !has_errors(diagnostics) {
             self.program = Some(lower(&checked, &options.defaults));
@@ -151,6 +175,7 @@ impl Compilation {
 }
 
 /// Reads and analyses a spec in one go.
+#[cfg(any(test, feature = "internals"))]
 pub fn compile(path: &Path, options: &Options) -> Compilation {
     let mut compilation = Compilation::read(path);
     compilation.analyse(options);
@@ -158,6 +183,7 @@ pub fn compile(path: &Path, options: &Options) -> Compilation {
 }
 
 /// Analyses a spec's text from memory.
+#[cfg(any(test, feature = "internals"))]
 pub fn compile_text(path: &Path, text: String, options: &Options) -> Compilation {
     let mut compilation = Compilation::read_text(path, text);
     compilation.analyse(options);

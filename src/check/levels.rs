@@ -4,15 +4,13 @@
 //! file, the net or block, the braces inside it. `--deny warnings` comes last of all and makes an error of whatever is
 //! still a warning, but for lints that the command line itself calls warnings. Errors are not up for decision.
 
-use super::registry::{CHECKS, Run};
 use super::unfulfilled_allow;
-use crate::diagnostic::{Code, Diagnostic, Fix, Level};
+use crate::diagnostic::{Code, Diagnostic, Fix, Level, LintLevel};
 use crate::graph::layer_graph::LayerGraph;
-use crate::syntax::ast::{Item, LintLevel, LintRule, StatementKind};
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::ast::{Item, LintRule, StatementKind};
 use crate::syntax::load::Spec;
-use crate::syntax::span::{FileId, SourceMap, Span};
 use crate::syntax::walk;
-use crate::train::recipe::Resolved;
 
 /// What the command line says of lints.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +79,7 @@ impl Scope {
 /// Every `allow`, `warn` and `deny` of the files of a spec. Those that are wrong are told.
 pub fn settings(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> {
     let mut settings = Vec::new();
-    let mut add = |rule: &LintRule, scope| match code(&rule.lint.text) {
+    let mut add = |rule: &LintRule, scope| match Code::lint(&rule.lint.text) {
         Err(message) => diagnostics.push(unknown(rule, message)),
         Ok(_) if rule.level == LintLevel::Allow && rule.reason.as_deref().is_none_or(|why| why.trim().is_empty()) => {
             diagnostics.push(
@@ -110,23 +108,20 @@ pub fn settings(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> 
     settings
 }
 
-/// What a recipe says of lints.
-pub fn of_recipe(resolved: &Resolved) -> impl Iterator<Item = Setting> {
-    let span = resolved.origins.place(&["lints"]).unwrap_or_default();
-    resolved.lints.iter().map(move |&(code, level)| Setting { code, level, span, scope: Scope::Recipe })
+/// What a recipe says of lints, at a place in it.
+pub fn of_recipe(lints: &[(Code, LintLevel)], span: Span) -> impl Iterator<Item = Setting> {
+    lints.iter().map(move |&(code, level)| Setting { code, level, span, scope: Scope::Recipe })
 }
 
-/// The lint that a word names.
-///
-/// # Errors
-/// Why it names none, with a way out.
-pub fn code(text: &str) -> Result<Code, (String, Option<String>)> {
-    let lints = || Code::ALL.iter().copied().filter(|code| code.is_lint());
-    match Code::find(text) {
-        Some(code) if code.is_lint() => Ok(code),
-        Some(code) => Err((format!("{code} is an error, and errors cannot be allowed"), None)),
-        None => Err((format!("there is no lint `{text}`"), Code::nearest(text, lints()))),
-    }
+/// What a lint looks at, as far as it matters for where it can have been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The syntax trees.
+    Tree,
+    /// The layers.
+    Layers,
+    /// The recipe.
+    Recipe,
 }
 
 fn unknown(rule: &LintRule, (message, meant): (String, Option<String>)) -> Diagnostic {
@@ -150,6 +145,8 @@ pub struct Seen<'a> {
     pub graph: Option<&'a LayerGraph>,
     /// Whether the recipe's lints were run.
     pub recipe: bool,
+    /// What each lint looks at; none for those that other stages tell.
+    pub subject: fn(Code) -> Option<Subject>,
 }
 
 /// Gives every message its level, drops what is allowed, and tells of every `allow` of the spec itself that allows nothing.
@@ -185,16 +182,13 @@ pub fn apply(
 impl Seen<'_> {
     /// Whether a lint had its chance where a setting counts: a branch that was not taken has no layers.
     fn told(&self, setting: &Setting) -> bool {
-        let run = CHECKS.iter().find(|check| check.code == setting.code).map(|check| check.run);
-        match (run, setting.scope) {
-            (Some(Run::Recipe(_)), _) => self.recipe,
-            (Some(Run::Layers(_) | Run::Shapes(_) | Run::LayersAndRecipe(..)), Scope::Braces(braces)) => {
-                self.graph.is_some_and(|graph| {
-                    let inside =
-                        |span: Span| span.file == braces.file && braces.start <= span.start && span.end <= braces.end;
-                    graph.graph.node_weights().any(|node| inside(node.origin.span))
-                })
-            }
+        match ((self.subject)(setting.code), setting.scope) {
+            (Some(Subject::Recipe), _) => self.recipe,
+            (Some(Subject::Layers), Scope::Braces(braces)) => self.graph.is_some_and(|graph| {
+                let inside =
+                    |span: Span| span.file == braces.file && braces.start <= span.start && span.end <= braces.end;
+                graph.graph.node_weights().any(|node| inside(node.origin.span))
+            }),
             _ => self.graph.is_some(),
         }
     }
@@ -292,7 +286,7 @@ mod tests {
         assert_eq!(net(&format!("allow N010; {TWICE}")), ["E0316", "N010"]);
         assert_eq!(net(&format!("allow N010 \" \"; {TWICE}")), ["E0316", "N010"]);
         assert_eq!(net(&format!("allow E0402 \"why\"; {TWICE}")), ["E0315", "N010"]);
-        assert_eq!(code("unused-blok").unwrap_err().1.as_deref(), Some("unused-block"));
+        assert_eq!(Code::lint("unused-blok").unwrap_err().1.as_deref(), Some("unused-block"));
     }
 
     fn level(words: &str, levels: Levels) -> Option<Level> {

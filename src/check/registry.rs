@@ -1,100 +1,53 @@
 //! All checks, and the pages of their codes.
 
-use super::context::{Context, Training};
-use super::*;
+use super::levels::Subject;
+use super::{Check, net, recipe, unfulfilled_allow};
+use crate::diagnostic::Code;
 use crate::diagnostic::page::Page;
-use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::resolve::Definitions;
-use crate::syntax::load::Spec;
-use crate::syntax::span::SourceMap;
 
-/// One check, as its file has it: `pub const CHECK`.
-#[derive(Debug, Clone, Copy)]
-pub struct Check {
-    /// What it tells.
-    pub code: Code,
-    /// Its own file, whose head is the code's page: `include_str!("its_name.rs")`.
-    pub file: &'static str,
-    /// How it is run.
-    pub run: Run,
+/// Every check, in the order of the codes; what is looked for in spec and recipe comes once, as a check of layers.
+pub fn checks() -> Vec<Check<Option<Subject>>> {
+    let of = |check: &Check<net::Run>| {
+        let run = match check.run {
+            net::Run::Tree(_) => Some(Subject::Tree),
+            net::Run::Layers(_) | net::Run::Shapes(_) => Some(Subject::Layers),
+        };
+        Check { code: check.code, file: check.file, run }
+    };
+    let mut all: Vec<Check<Option<Subject>>> = net::CHECKS.iter().map(of).collect();
+    all.extend(recipe::CHECKS.iter().map(|check| Check {
+        code: check.code,
+        file: check.file,
+        run: Some(Subject::Recipe),
+    }));
+    all.push(Check { code: Code::UnfulfilledAllow, file: unfulfilled_allow::FILE, run: None });
+    // Stable: the check of layers stays before that of the recipe.
+    all.sort_by_key(|check| check.code);
+    all.dedup_by_key(|check| check.code);
+    all
 }
 
-/// How a check is run, and on what.
-#[derive(Debug, Clone, Copy)]
-pub enum Run {
-    /// On the syntax trees, so that what the net never reaches is seen too.
-    Tree(fn(&Spec, &Definitions<'_>, &SourceMap, &mut Vec<Diagnostic>)),
-    /// On the layers, even where a shape could not be worked out, so that one run tells all.
-    Layers(fn(&Context<'_>, &mut Vec<Diagnostic>)),
-    /// On the layers when every shape is known.
-    Shapes(fn(&Context<'_>, &mut Vec<Diagnostic>)),
-    /// On the recipe that somebody wrote, with the layers whose shapes are all known.
-    Recipe(fn(&Training<'_>, &mut Vec<Diagnostic>)),
-    /// On the layers, and then on the recipe: for what can be said in either.
-    LayersAndRecipe(fn(&Context<'_>, &mut Vec<Diagnostic>), fn(&Training<'_>, &mut Vec<Diagnostic>)),
-    /// Elsewhere: another stage tells it, and only its page is here.
-    Elsewhere,
+/// What the check of a code looks at, if there is one.
+pub fn subject(code: Code) -> Option<Subject> {
+    checks().into_iter().find(|check| check.code == code).and_then(|check| check.run)
 }
-
-/// Every check, in the order of the codes.
-pub const CHECKS: &[Check] = &[
-    fixed_padding::CHECK,
-    bias_before_norm::CHECK,
-    class_count::CHECK,
-    input_against_data::CHECK,
-    expectations::CHECK,
-    unused_value::CHECK,
-    trainable::CHECK,
-    unused_block::CHECK,
-    unused_parameter::CHECK,
-    unfulfilled_allow::CHECK,
-    repeated_activation::CHECK,
-    misaligned_paths::CHECK,
-    lopsided_same::CHECK,
-    pool_rounding::CHECK,
-    missing_activation::CHECK,
-    doubled_activation::CHECK,
-    linear_in_a_row::CHECK,
-    layer_on_logits::CHECK,
-    dropout_before_norm::CHECK,
-    unread_pixels::CHECK,
-    window_in_padding::CHECK,
-    no_schedule::CHECK,
-    schedule_beyond_end::CHECK,
-    epochs_of_another_split::CHECK,
-    norm_decay_convention::CHECK,
-    decay_on_norms::CHECK,
-    batch_without_rate::CHECK,
-    foreign_statistics::CHECK,
-    mirrored_digits::CHECK,
-    init_against_activation::CHECK,
-    raw_pixels::CHECK,
-    rate_too_large::CHECK,
-    decay_in_adam::CHECK,
-    decay_size::CHECK,
-    small_batch_norm::CHECK,
-    last_image_alone::CHECK,
-    few_population_images::CHECK,
-    batch_above_data::CHECK,
-    checkpoint_after_end::CHECK,
-];
 
 /// The page of a code, if it has one.
 pub fn page(code: Code) -> Option<Page> {
-    CHECKS.iter().find(|check| check.code == code).map(|check| Page::of(check.file))
+    checks().into_iter().find(|check| check.code == code).map(|check| Page::of(check.file))
 }
 
 /// Every lint as one Markdown text: what `docs/lints.md` holds.
 pub fn markdown() -> String {
     let mut text = INTRODUCTION.to_string();
     text += "| code | name | about |\n| --- | --- | --- |\n";
-    for check in CHECKS {
+    for check in checks() {
         let (code, slug) = (check.code, check.code.slug());
         // The anchor that Markdown readers make of the heading below.
         let anchor = format!("{}-{slug}", code.name().to_lowercase());
         text += &format!("| [{code}](#{anchor}) | `{slug}` | {} |\n", code.summary());
     }
-    for check in CHECKS {
+    for check in checks() {
         text += "\n";
         text += &crate::diagnostic::page::markdown(check.code, Some(&Page::of(check.file)), 2);
     }
@@ -126,14 +79,14 @@ mod tests {
         for code in Code::ALL.iter().filter(|code| code.is_lint()) {
             assert!(page(*code).is_some(), "{code} has no page");
         }
-        for check in CHECKS {
+        for check in checks() {
             let (code, page) = (check.code, Page::of(check.file));
             assert_eq!(page.title, format!("{code}: {}.", code.summary()), "the head of its file");
             let headings: Vec<&str> = page.sections.iter().map(|(heading, _)| heading.as_str()).collect();
             let wanted = if code.is_lint() || headings.len() == 5 { &SECTIONS[..] } else { &SECTIONS[..4] };
             assert_eq!(headings, wanted, "{code}");
             assert!(page.sections.iter().all(|(_, text)| !text.is_empty()), "{code}");
-            let codes: Vec<&Check> = CHECKS.iter().filter(|other| other.code == code).collect();
+            let codes: Vec<Check<Option<Subject>>> = checks().into_iter().filter(|other| other.code == code).collect();
             assert_eq!(codes.len(), 1, "{code}");
         }
     }
@@ -141,7 +94,7 @@ mod tests {
     /// An example gives its code, and what to write instead does not; neither has a mistake that it is not about.
     #[test]
     fn examples_are_what_they_say() {
-        for check in CHECKS {
+        for check in checks() {
             let page = Page::of(check.file);
             for (heading, wanted) in [("Example", true), ("Use instead", false)] {
                 let (net, recipe) = testing::example(&page.examples(heading));

@@ -1,10 +1,9 @@
 //! For the tests of the checks: the codes that texts give.
 
-use crate::check::Target;
 use crate::compile::{Compilation, Options};
 use crate::data::Kind;
 use crate::diagnostic::fix::apply;
-use crate::train::recipe::{Recipe, Resolve};
+use crate::recipe::{self, RecipeSource};
 use std::path::Path;
 
 /// What a recipe is about when a test gives none of its own.
@@ -36,13 +35,13 @@ pub fn compile(net: &str, recipe: Option<&str>) -> Compilation {
     let mut compilation = Compilation::read_text(Path::new("test.net"), net.to_string());
     let mut options = Options::default();
     if let Some(yaml) = recipe {
-        let text = Some((Path::new("recipe.yaml"), yaml.to_string()));
         let line = yaml.lines().next().and_then(|line| line.strip_prefix("# with --set ")).unwrap_or_default();
         let sets: Vec<String> =
             line.split(" --set ").filter(|set| !set.is_empty()).map(|set| set.trim().to_string()).collect();
-        let resolved = Recipe::resolve(text, &sets, Resolve::default(), &mut compilation.sources)
-            .unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}"));
-        let target = Kind::from_name(&resolved.recipe.data).map(Target::of);
+        let source = RecipeSource::text(Path::new("recipe.yaml"), yaml).with(&sets);
+        let resolved =
+            recipe::read(source, &mut compilation.sources).unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}"));
+        let target = Kind::from_name(&resolved.recipe.data).map(Kind::target);
         options = Options::under(&resolved, target);
     }
     compilation.analyse(&options);

@@ -24,13 +24,11 @@
 //! Rust's `#[expect]` and its lint `unfulfilled_lint_expectations`.
 
 use super::levels::Setting;
-use super::{Check, Run};
 use crate::diagnostic::{Code, Diagnostic, Fix};
-use crate::syntax::span::SourceMap;
+use crate::source::SourceMap;
 
-/// This check; [`super::levels`] runs it.
-pub const CHECK: Check =
-    Check { code: Code::UnfulfilledAllow, file: include_str!("unfulfilled_allow.rs"), run: Run::Elsewhere };
+/// This file, whose head is the page; [`super::levels`] runs it.
+pub const FILE: &str = include_str!("unfulfilled_allow.rs");
 
 /// The message about a setting.
 pub(super) fn tell(setting: &Setting, sources: &SourceMap) -> Diagnostic {

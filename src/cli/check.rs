@@ -1,13 +1,16 @@
 //! `netc check`: everything that is wrong or doubtful about specs and their recipes.
 
-use super::compile::{self, Options, Request};
+use super::compile::Options;
 use super::fix;
 use super::output::Output;
-use crate::check::levels::{self, Levels};
+use crate::check::levels::Levels;
+use crate::check::registry;
 use crate::compile::Compilation;
 use crate::diagnostic::{Code, Diagnostic, Level, has_errors, render, sarif};
+use crate::experiment::{self, Request};
 use crate::graph::summary::{Summary, summarize};
-use crate::syntax::span::SourceMap;
+use crate::source::SourceMap;
+use crate::text::spaced;
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -67,7 +70,7 @@ enum Denied {
 }
 
 fn lint(text: &str) -> Result<Code, String> {
-    levels::code(text).map_err(|(message, meant)| match meant {
+    Code::lint(text).map_err(|(message, meant)| match meant {
         Some(meant) => format!("{message}; did you mean `{meant}`?"),
         None => message,
     })
@@ -118,7 +121,7 @@ pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
     }
     let mut checked = Vec::new();
     for path in &args.specs {
-        let (Compilation { sources, diagnostics, shaped, .. }, ..) = compile::stages(path, &request);
+        let (Compilation { sources, diagnostics, shaped, .. }, ..) = experiment::stages(path, &request);
         failed |= has_errors(&diagnostics);
         if format == Format::Text {
             output.diagnostics(&diagnostics, &sources);
@@ -135,7 +138,7 @@ pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
         Format::Json => {
             output.json(&messages().map(|(message, sources)| render::json(message, sources)).collect::<Vec<_>>())
         }
-        Format::Sarif => output.json(&sarif::log(messages())),
+        Format::Sarif => output.json(&sarif::log(messages(), registry::page)),
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -146,8 +149,8 @@ fn clean(path: &Path, summary: &Summary) -> String {
         "{}: {} is sound: {layers} layers, {} parameters, {} multiply-adds an image",
         path.display(),
         summary.net,
-        super::output::spaced(summary.params),
-        super::output::spaced(summary.macs),
+        spaced(summary.params),
+        spaced(summary.macs),
     )
 }
 

@@ -1,9 +1,10 @@
 //! `netc defaults`: every value in force, and who said it.
 
-use super::compile::{self, Options};
+use super::compile::Options;
 use super::output::Output;
-use crate::look::View;
-use crate::look::values::{From, Row, rows};
+use crate::inspect;
+use crate::inspect::View;
+use crate::inspect::values::{From, Row, rows};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub struct DefaultsArgs {
 /// Runs it.
 pub fn run(args: &DefaultsArgs, output: &Output) -> ExitCode {
     let profile = args.profile.iter().map(|name| format!("profile={}", serde_json::Value::from(name.as_str())));
-    match compile::view(&args.spec, &args.options.request(profile.collect())) {
+    match inspect::view(&args.spec, &args.options.request(profile.collect())) {
         Ok((view, warnings)) => {
             output.diagnostics(&warnings, &view.sources);
             let rows = rows(&view, args.all);

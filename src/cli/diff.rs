@@ -1,10 +1,12 @@
 //! `netc diff`: what differs between two networks, or in one under several profiles.
 
-use super::compile::{self, Options, Request};
-use super::output::{Output, spaced};
-use crate::look::View;
-use crate::look::diff::{Change, Difference, Part, compare};
-use crate::train::recipe::Resolve;
+use super::compile::Options;
+use super::output::Output;
+use crate::experiment::Request;
+use crate::inspect;
+use crate::inspect::View;
+use crate::inspect::diff::{Change, Difference, Part, compare};
+use crate::text::spaced;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -95,11 +97,11 @@ pub fn run(args: &DiffArgs, output: &Output) -> ExitCode {
 fn view(variant: &Variant<'_>, options: &Options, under_profiles: bool, output: &Output) -> Option<View> {
     let profile = variant.profile.map(|name| format!("profile={}", serde_json::Value::from(name)));
     let request = Request {
-        resolve: Resolve { bare: variant.profile.is_some() },
+        bare: variant.profile.is_some(),
         no_expectations: under_profiles,
         ..options.request(profile.into_iter().collect())
     };
-    match compile::view(variant.spec, &request) {
+    match inspect::view(variant.spec, &request) {
         Ok((view, warnings)) => {
             // Twice the same spec has twice the same warnings.
             if !under_profiles {

@@ -1,10 +1,11 @@
 //! `netc draw`: a network as a picture.
 
-use super::compile::{self, Options};
+use super::compile::Options;
 use super::output::Output;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::look::draw::scene::scene;
-use crate::look::draw::{Format, Seen, layout, write};
+use crate::inspect;
+use crate::inspect::draw::scene::scene;
+use crate::inspect::draw::{Format, Seen, layout, write};
 use clap::Args;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ pub fn run(args: &DrawArgs, output: &Output) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let (view, warnings) = match compile::view(&args.spec, &args.options.request(Vec::new())) {
+    let (view, warnings) = match inspect::view(&args.spec, &args.options.request(Vec::new())) {
         Ok(view) => view,
         Err(failure) => {
             output.diagnostics(&failure.diagnostics, &failure.sources);

@@ -1,18 +1,19 @@
 //! `netc dump`: what a stage of the compiler made.
 
-use super::compile::{self, Options};
+use super::compile::Options;
 use super::output::Output;
 use crate::compile::Compilation;
 use crate::diagnostic::has_errors;
 use crate::engine::EngineError;
 use crate::engine::native::{self, NativeEngine, Purpose};
+use crate::experiment;
 use crate::graph::layer_graph::LayerGraph;
 use crate::graph::origin::FrameKind;
 use crate::graph::shape::Shaped;
 use crate::lower::print::Listing;
 use crate::lower::program::Program;
+use crate::recipe::Recipe;
 use crate::syntax::ast::File;
-use crate::train::recipe::Recipe;
 use crate::train::runner::RunError;
 use clap::{Args, ValueEnum};
 use petgraph::graph::NodeIndex;
@@ -59,7 +60,7 @@ pub struct DumpArgs {
 
 /// Runs it. A stage before the mistake can be looked at all the same.
 pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
-    let (compilation, resolved, _) = compile::stages(&args.spec, &args.options.request(Vec::new()));
+    let (compilation, resolved, _) = experiment::stages(&args.spec, &args.options.request(Vec::new()));
     output.diagnostics(&compilation.diagnostics, &compilation.sources);
     let recipe = resolved.map(|resolved| resolved.recipe);
     if args.json && matches!(args.stage, Stage::Ast | Stage::Graph | Stage::Shapes | Stage::Program | Stage::Recipe) {
@@ -72,7 +73,7 @@ pub fn run(args: &DumpArgs, output: &Output) -> ExitCode {
         Stage::Recipe => recipe.as_ref().map(Recipe::to_yaml),
         Stage::Ast => compilation.spec.as_ref().map(|spec| format!("{:#?}", spec.files)),
         Stage::Graph => compilation.graph.as_ref().map(|graph| layers(graph, &compilation)),
-        Stage::Expanded => super::expand::text(&args.spec, &args.options.parameters, &compilation),
+        Stage::Expanded => compilation.expanded(&args.spec, &args.options.parameters),
         Stage::Shapes => compilation.shaped.as_ref().map(shapes),
         Stage::Plan => {
             match compilation.program.clone().map(|program| plan(program, args.batch as usize)).transpose() {

@@ -1,20 +1,24 @@
 //! `netc eval`: what trained weights reach on the test images.
 
-use super::train::spec_hash;
+use super::interrupt::stop_on_signal;
+use super::output;
+use super::selection::SelectionArguments;
+use super::terminal::Progress;
 use crate::data::normalize::Normalization;
 use crate::data::{DataSet, LoadOptions, Subset, Take};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::select::{self, Selection};
+use crate::engine::select::Selection;
 use crate::engine::{Engine, State};
+use crate::experiment::{open_engine, spec_hash};
 use crate::lower::program::Program;
-use crate::syntax::span::SourceMap;
+use crate::recipe::{Normalize, Recipe};
+use crate::run::weights::{self, About, Weights};
+use crate::source::SourceMap;
+use crate::text::percent;
 use crate::train::input::{fits, normalization};
-use crate::train::progress::{Progress, percent};
-use crate::train::recipe::{Normalize, Recipe};
-use crate::train::report::{Score, Which};
+use crate::train::report::{EvalSet, Score};
 use crate::train::runner::{self, RunError};
 use crate::train::stop::Stop;
-use crate::train::weights::{self, About, Weights};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -31,7 +35,7 @@ pub struct EvalArguments {
     pub limit: Option<usize>,
     #[command(flatten)]
     /// Where it runs.
-    pub selection: Selection,
+    pub selection: SelectionArguments,
     /// Prints the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -49,7 +53,7 @@ pub fn eval(
 ) -> Result<(), Vec<Diagnostic>> {
     let weights = weights::read(&arguments.weights, &program).map_err(|error| vec![error])?;
     for note in weights.about.iter().flat_map(|about| notes(about, recipe, sources)) {
-        eprintln!("note: {note}");
+        output::message(&format!("note: {note}"));
     }
     let Scores { score, moving, last } =
         scores(program.clone(), recipe, weights, arguments).map_err(|error| vec![error])?;
@@ -64,17 +68,23 @@ pub fn eval(
             result.extend(moving.map(|moving| ("with_moving_averages".into(), moving)));
             result.extend(last.map(|last| ("with_last_weights".into(), last)));
         }
-        println!("{result}");
+        output::line(&result.to_string());
     } else {
         let accuracy = percent(score.accuracy);
-        println!("test accuracy {accuracy} (top-1 over {} images), loss {:.4}", score.images, score.loss);
+        output::line(&format!("test accuracy {accuracy} (top-1 over {} images), loss {:.4}", score.images, score.loss));
         if let Some(moving) = moving {
             let accuracy = percent(moving.accuracy);
-            println!("that is with true averages in batch norm; with moving ones {accuracy}, loss {:.4}", moving.loss);
+            output::line(&format!(
+                "that is with true averages in batch norm; with moving ones {accuracy}, loss {:.4}",
+                moving.loss
+            ));
         }
         if let Some(last) = last {
             let accuracy = percent(last.accuracy);
-            println!("that is with averaged weights; with those of the last step {accuracy}, loss {:.4}", last.loss);
+            output::line(&format!(
+                "that is with averaged weights; with those of the last step {accuracy}, loss {:.4}",
+                last.loss
+            ));
         }
     }
     Ok(())
@@ -101,8 +111,8 @@ fn scores(
     let train = if weights.normalization.is_none() && measures { Take::All } else { Take::Nothing };
     let test = arguments.limit.map_or(Take::All, Take::First);
     let options = LoadOptions { input: Some(program.input()), train, test };
-    let stop = Stop::on_signal()?;
-    let mut evaluator = Evaluator::new(program, recipe, &weights, &options, arguments.selection)?;
+    let stop = stop_on_signal()?;
+    let mut evaluator = Evaluator::new(program, recipe, &weights, &options, arguments.selection.into())?;
     let (moving, last) = (weights.moving.clone(), weights.last.clone());
     let state = weights.into_state();
     evaluator.engine.load(&state).map_err(RunError::from)?;
@@ -147,14 +157,14 @@ impl Evaluator {
                 normalization(&recipe.normalize, &train).map_err(|error| Diagnostic::from(&error))?
             }
         };
-        Ok(Evaluator { engine: select::engine(selection, program)?, data, normalization, batch: recipe.batch })
+        Ok(Evaluator { engine: open_engine(selection, program)?, data, normalization, batch: recipe.batch })
     }
 
     /// Over the test images.
     pub fn score(&mut self, stop: &Stop) -> Result<Score, Diagnostic> {
         let images = Subset::all(&self.data.test);
         let mut progress = Progress::new(images.len() as u64);
-        let mut show = |done, total| progress.evaluating(Which::Test, done, total);
+        let mut show = |done, total| progress.evaluating(EvalSet::Test, done, total);
         let engine = self.engine.as_mut();
         let score = runner::evaluate(engine, &images, &self.normalization, self.batch, stop, &mut show);
         progress.finish();

@@ -1,13 +1,13 @@
 //! `netc check --fix`: shows what the fixes of messages change, and writes it.
 
-use super::compile::{Request, stages};
 use super::fmt::replace;
 use super::line_diff::line_diff;
 use super::output::Output;
 use crate::diagnostic::fix::apply;
 use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::experiment::{Request, stages};
+use crate::source::{FileId, SourceMap};
 use crate::syntax::load;
-use crate::syntax::span::{FileId, SourceMap};
 use std::path::Path;
 
 /// Fixes may uncover others; each round makes at least one.

@@ -3,9 +3,9 @@
 use super::line_diff::line_diff;
 use super::output::Output;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::source::SourceMap;
 use crate::syntax::format::format;
 use crate::syntax::load;
-use crate::syntax::span::SourceMap;
 use clap::Args;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

@@ -15,21 +15,25 @@ pub mod expand;
 pub mod explain;
 pub mod fix;
 pub mod fmt;
+pub mod interrupt;
 pub mod layers;
 pub mod line_diff;
 pub mod output;
 pub mod recalibrate;
 pub mod rerun;
 pub mod schedule;
+pub mod selection;
 pub mod smoke;
 pub mod summary;
 pub mod sweep;
+pub mod terminal;
 pub mod train;
 
 use crate::diagnostic::Diagnostic;
+use crate::experiment::{Experiment, Request};
 use crate::train::runner::RunError;
 use clap::{Parser, Subcommand};
-use compile::{Compiled, Options, Request};
+use compile::Options;
 use output::{Color, Output};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -146,7 +150,7 @@ pub fn run() -> ExitCode {
         }
         Command::Recalibrate { options, args } => {
             with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
-                let Compiled { program, recipe, sources, .. } = compiled;
+                let Experiment { program, recipe, sources, .. } = compiled;
                 recalibrate::recalibrate(program, &recipe, &sources, args).map_err(|error| vec![error])
             })
         }
@@ -175,9 +179,9 @@ fn with_program(
     spec: &Path,
     request: &Request<'_>,
     output: &Output,
-    then: impl FnOnce(Compiled) -> Result<(), Vec<Diagnostic>>,
+    then: impl FnOnce(Experiment) -> Result<(), Vec<Diagnostic>>,
 ) -> ExitCode {
-    let compiled = match compile::compile(spec, request) {
+    let compiled = match Experiment::compile(spec, request) {
         Ok(compiled) => compiled,
         Err(failure) => {
             output.diagnostics(&failure.diagnostics, &failure.sources);

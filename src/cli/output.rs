@@ -1,7 +1,7 @@
 //! Where text goes: results to stdout, messages and progress to stderr.
 
 use crate::diagnostic::{Diagnostic, render};
-use crate::syntax::span::SourceMap;
+use crate::source::SourceMap;
 use clap::ValueEnum;
 use std::io::{self, IsTerminal, Write};
 
@@ -28,6 +28,16 @@ impl Color {
     }
 }
 
+/// Prints a line to stdout. A reader that went away (`| head`) is no reason to fail, or to lose a run.
+pub fn line(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Prints a line to stderr, as [`line()`].
+pub fn message(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// The two streams.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
@@ -49,26 +59,21 @@ impl Output {
 
     /// Tells of wrong usage that only shows once the arguments are read, as clap tells it.
     pub fn usage(&self, message: &str) {
-        let _ = writeln!(io::stderr().lock(), "error: {message}\n\nFor more information, try '--help'.");
+        self::message(&format!("error: {message}\n\nFor more information, try '--help'."));
     }
 
     /// Prints a result, with a newline.
     pub fn result(&self, text: &str) {
-        let _ = writeln!(io::stdout().lock(), "{text}");
+        line(text);
     }
 
     /// Prints a result as JSON.
     pub fn json(&self, value: &impl serde::Serialize) {
         match serde_json::to_string_pretty(value) {
             Ok(text) => self.result(&text),
-            Err(error) => drop(writeln!(io::stderr().lock(), "cannot write JSON: {error}")),
+            Err(error) => message(&format!("cannot write JSON: {error}")),
         }
     }
-}
-
-/// 1234567 as `1 234 567`.
-pub fn spaced(number: u64) -> String {
-    crate::check::expectations::grouped(number).replace('_', " ")
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
 //! `netc recalibrate`: gives trained weights the true averages of batch norm over the training set.
 
 use super::eval::{Evaluator, interrupted};
-use super::train::spec_hash;
+use super::interrupt::stop_on_signal;
+use super::output;
+use super::selection::SelectionArguments;
+use super::terminal::Progress;
 use crate::data::{LoadOptions, Subset, Take};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::State;
-use crate::engine::select::Selection;
+use crate::experiment::spec_hash;
 use crate::lower::program::Program;
-use crate::syntax::span::SourceMap;
-use crate::train::failure::RunError;
-use crate::train::population::{self, Method, PopulationVariance};
-use crate::train::progress::{Progress, percent};
-use crate::train::recipe::{Recipe, Statistics};
-use crate::train::report::{Evaluated, Which};
-use crate::train::stop::Stop;
-use crate::train::weights::{self, About};
+use crate::recipe::PopulationVariance;
+use crate::recipe::{Recipe, Statistics};
+use crate::run::weights::{self, About};
+use crate::source::SourceMap;
+use crate::text::percent;
+use crate::train::error::RunError;
+use crate::train::population::{self, Method};
+use crate::train::report::{EvalSet, Evaluated};
 use std::path::{Path, PathBuf};
 
 /// `netc recalibrate`, beside what every command takes that reads a spec.
@@ -36,7 +39,7 @@ pub struct RecalibrateArguments {
     pub limit: Option<usize>,
     #[command(flatten)]
     /// Where it runs.
-    pub selection: Selection,
+    pub selection: SelectionArguments,
 }
 
 /// Recalibrates, and prints what that changes.
@@ -65,8 +68,8 @@ pub fn recalibrate(
     });
     // Whatever the file holds beside, the moving averages are what it is compared with.
     let moving = weights.moving.clone().unwrap_or_else(|| weights.statistics.clone());
-    let stop = Stop::on_signal()?;
-    let mut evaluator = Evaluator::new(program.clone(), recipe, &weights, &options, arguments.selection)?;
+    let stop = stop_on_signal()?;
+    let mut evaluator = Evaluator::new(program.clone(), recipe, &weights, &options, arguments.selection.into())?;
     let mut state = State { statistics: moving.clone(), ..weights.into_state() };
     evaluator.engine.load(&state).map_err(RunError::from)?;
     let with_moving = evaluator.score(&stop)?;
@@ -84,7 +87,7 @@ pub fn recalibrate(
     let variance = arguments.variance.unwrap_or(norm.population_variance);
     let method = Method { variance, batch: recipe.batch, seed: recipe.seed };
     let mut progress = Progress::new(train.len() as u64);
-    let mut show = |done, total| progress.evaluating(Which::Population, done, total);
+    let mut show = |done, total| progress.evaluating(EvalSet::Population, done, total);
     let engine = evaluator.engine.as_mut();
     let found = population::statistics(engine, &train, &evaluator.normalization, method, &stop, &mut show);
     progress.finish();
@@ -97,14 +100,14 @@ pub fn recalibrate(
     let about = About { statistics: Statistics::Population, results: None, ..about };
     weights::write(&out, &program, &evaluated, &evaluator.normalization, &about)?;
     for (name, score) in [("moving averages", with_moving), ("true averages  ", with_population)] {
-        println!(
+        output::line(&format!(
             "{name}  test accuracy {} (top-1 over {} images), loss {:.4}",
             percent(score.accuracy),
             score.images,
             score.loss
-        );
+        ));
     }
-    println!("true averages over {} training images; weights {}", train.len(), out.display());
+    output::line(&format!("true averages over {} training images; weights {}", train.len(), out.display()));
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! `netc schedule`: the learning rate over a run, before it is made.
 
-use super::compile::{self, Compiled, Options, description};
-use super::output::{Output, spaced};
+use super::compile::Options;
+use super::output::Output;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::train::recipe::Recipe;
-use crate::train::schedule::Curve;
+use crate::experiment::{Experiment, description};
+use crate::recipe::Recipe;
+use crate::recipe::schedule::Curve;
+use crate::text::{rounded, spaced};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write;
@@ -42,7 +44,7 @@ pub fn run(args: &ScheduleArgs, output: &Output) -> ExitCode {
     sets.extend(args.batch.map(|batch| format!("batch={batch}")));
     sets.extend(args.epochs.map(|epochs| format!("epochs={epochs}")));
     sets.extend(args.steps.map(|steps| format!("steps={steps}")));
-    let (sources, diagnostics) = match compile::compile(&args.spec, &args.options.request(sets)) {
+    let (sources, diagnostics) = match Experiment::compile(&args.spec, &args.options.request(sets)) {
         Ok(compiled) => {
             output.diagnostics(&compiled.warnings, &compiled.sources);
             match View::new(&compiled, args.limit) {
@@ -91,7 +93,7 @@ struct Point {
 const POINTS: u64 = 1000;
 
 impl View {
-    fn new(compiled: &Compiled, limit: Option<usize>) -> Result<Self, Diagnostic> {
+    fn new(compiled: &Experiment, limit: Option<usize>) -> Result<Self, Diagnostic> {
         let recipe = &compiled.recipe;
         let Some(known) = description(&recipe.data, Some(compiled.program.input())) else {
             let message = format!("there is no data in `{}` to say how long an epoch is", recipe.data);
@@ -134,20 +136,15 @@ impl View {
             spaced(self.steps_per_epoch),
             spaced(self.images as u64),
             self.data,
-            short(self.total_steps as f64 / self.steps_per_epoch.max(1) as f64)
+            rounded(self.total_steps as f64 / self.steps_per_epoch.max(1) as f64, 5)
         );
         let _ = writeln!(text, "{:>10}  {:>8}  learning rate", "step", "epoch");
         for point in &self.table {
-            let _ = writeln!(text, "{:>10}  {:>8.2}  {}", spaced(point.step), point.epoch, short(point.rate));
+            let _ = writeln!(text, "{:>10}  {:>8.2}  {}", spaced(point.step), point.epoch, rounded(point.rate, 5));
         }
         let drops = matches!(recipe.schedule.curve, Curve::Step { .. } | Curve::Multistep { .. });
         text + "\n" + &plot(&self.rates, drops, self.total_steps)
     }
-}
-
-/// Five digits of a number.
-fn short(number: f64) -> f64 {
-    format!("{number:.4e}").parse().unwrap_or(number)
 }
 
 const WIDTH: usize = 64;

@@ -1,22 +1,24 @@
 //! `netc train --fast` and `--overfit N`: whether a run would work at all, before hours are spent on it. Neither leaves
 //! anything behind.
 
-use super::compile::Compiled;
-use super::train::{TrainArguments, load_some, spec_hash};
+use super::interrupt::stop_on_signal;
+use super::output;
+use super::terminal::{Progress, Terminal};
+use super::train::TrainArguments;
 use crate::data::Take;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::select;
-use crate::train::checkpoint::Checkpoint;
-use crate::train::folder::RunFolder;
-use crate::train::identity::Identity;
+use crate::engine::State;
+use crate::experiment::{Experiment, load_some, open_engine, spec_hash};
+use crate::recipe::{Length, Recipe, Statistics};
+use crate::run::checkpoint::Checkpoint;
+use crate::run::folder::RunFolder;
+use crate::run::identity::Identity;
+use crate::run::session::Session;
+use crate::text::{duration, percent, rounded};
+use crate::train::error::RunError;
 use crate::train::input::Input;
 use crate::train::overfit::{self, Learnt, NEAR_ZERO};
-use crate::train::progress::{Progress, duration, percent};
-use crate::train::recipe::{Length, Recipe, Statistics};
 use crate::train::report::{EpochReport, Score};
-use crate::train::runner::RunError;
-use crate::train::session::Session;
-use crate::train::stop::Stop;
 use std::num::NonZeroU64;
 use std::time::Instant;
 
@@ -42,33 +44,32 @@ pub struct SmokeArguments {
 ///
 /// # Errors
 /// Whatever such a run may fail on.
-pub fn fast(compiled: Compiled, arguments: &TrainArguments) -> Result<(), Diagnostic> {
+pub fn fast(experiment: Experiment, arguments: &TrainArguments) -> Result<(), Diagnostic> {
     let begin = Instant::now();
-    let images = compiled.recipe.batch.saturating_mul(BATCHES);
-    let hold_out = compiled.recipe.hold_out.min(images);
-    let recipe = Recipe { length: Length::Steps(BATCHES as u64), hold_out, ..compiled.recipe };
+    let images = experiment.recipe.batch.saturating_mul(BATCHES);
+    let hold_out = experiment.recipe.hold_out.min(images);
+    let recipe = Recipe { length: Length::Steps(BATCHES as u64), hold_out, ..experiment.recipe };
     let take = |count: usize| Take::First(arguments.limit.map_or(count, |limit| limit.min(count)));
-    let program = compiled.program;
+    let program = experiment.program;
     let data = load_some(&recipe.data, &program, take(images.saturating_add(hold_out)), take(images))?;
-    let engine = select::engine(arguments.selection, program.clone())?;
+    let mut engine = open_engine(arguments.selection.into(), program.clone())?;
     let scratch = tempfile::Builder::new().prefix("netc-fast-").tempdir().map_err(|error| {
         let folder = std::env::temp_dir();
         Diagnostic::new(Code::OutputFailed, format!("cannot write to `{}`", folder.display())).note(error.to_string())
     })?;
     let folder = RunFolder::at(scratch.path())?;
     let identity = Identity::of(engine.as_ref(), &recipe, &data);
-    let stop = Stop::on_signal()?;
+    let stop = stop_on_signal()?;
     let session = Session {
         recipe: &recipe,
         data: &data,
         identity: identity.clone(),
-        spec: spec_hash(&compiled.sources),
+        spec: spec_hash(&experiment.sources),
         folder: &folder,
         resume: false,
         stop: &stop,
-        quiet: true,
     };
-    let outcome = session.run(engine, None)?;
+    let outcome = session.run(engine.as_mut(), None, &mut Terminal::quiet())?.outcome;
     let Some(last) = outcome.position.last.filter(|_| !outcome.interrupted) else {
         return Err(Diagnostic::new(Code::RunFailed, "interrupted before every phase was tried"));
     };
@@ -76,9 +77,11 @@ pub fn fast(compiled: Compiled, arguments: &TrainArguments) -> Result<(), Diagno
         Checkpoint::read(&path, &program, &identity)?;
     }
     let population = recipe.batch_norm.statistics == Statistics::Population && !program.statistics.is_empty();
-    phases(&last, population).iter().for_each(|line| println!("{line}"));
+    phases(&last, population).iter().for_each(|line| output::line(line));
     let seconds = duration(begin.elapsed().as_secs_f64());
-    println!("everything works ({seconds}); nothing was kept, and three batches say nothing of the network");
+    output::line(&format!(
+        "everything works ({seconds}); nothing was kept, and three batches say nothing of the network"
+    ));
     Ok(())
 }
 
@@ -97,33 +100,33 @@ fn phases(report: &EpochReport, population: bool) -> Vec<String> {
 ///
 /// # Errors
 /// [`Code::NotLearnt`] when it does not come near zero; whatever else a run may fail on.
-pub fn overfit(compiled: Compiled, arguments: &TrainArguments, batches: NonZeroU64) -> Result<(), Diagnostic> {
+pub fn overfit(experiment: Experiment, arguments: &TrainArguments, batches: NonZeroU64) -> Result<(), Diagnostic> {
     let begin = Instant::now();
     let steps = arguments.steps.map_or(batches.get().saturating_mul(PASSES), NonZeroU64::get);
-    let recipe = overfit::recipe(&compiled.recipe, steps);
+    let recipe = overfit::recipe(&experiment.recipe, steps);
     let count = usize::try_from(batches.get()).unwrap_or(usize::MAX).saturating_mul(recipe.batch);
     let count = arguments.limit.map_or(count, |limit| limit.min(count));
-    let program = overfit::program(compiled.program);
+    let program = overfit::program(experiment.program);
     let data = load_some(&recipe.data, &program, Take::First(count), Take::Nothing)?;
     let input = Input::new(&data, &recipe).map_err(|error| Diagnostic::from(&error))?;
-    let initial = program.initial_state(recipe.seed);
-    let mut engine = select::engine(arguments.selection, program)?;
+    let initial = State::initial(&program, recipe.seed);
+    let mut engine = open_engine(arguments.selection.into(), program)?;
     engine.load(&initial).map_err(RunError::from)?;
-    let stop = Stop::on_signal()?;
+    let stop = stop_on_signal()?;
     let mut progress = Progress::new(steps);
     let learnt = overfit::overfit(engine.as_mut(), &recipe, &input, &stop, &mut |report| progress.step(report));
     progress.finish();
     let learnt = learnt?;
     let images = input.train.len();
     if learnt.by_heart() {
-        println!(
+        output::line(&format!(
             "{images} images learnt by heart in {} steps ({}): loss {:.4}, from {:.4}; accuracy {}",
             learnt.steps,
             duration(begin.elapsed().as_secs_f64()),
             learnt.loss,
             learnt.first,
             percent(learnt.accuracy)
-        );
+        ));
         return Ok(());
     }
     Err(not_learnt(&learnt, images, recipe.optimizer.learning_rate))
@@ -135,21 +138,16 @@ fn not_learnt(learnt: &Learnt, images: usize, rate: f64) -> Diagnostic {
         return Diagnostic::new(Code::RunFailed, format!("interrupted after {steps} steps, at a loss of {loss:.4}"));
     }
     let message = format!("{images} images were not learnt by heart: the loss is {loss:.4} after {steps} steps");
-    let (less, more) = (short(rate / 10.0), short(rate * 3.0));
+    let (less, more) = (rounded(rate / 10.0, 3), rounded(rate * 3.0, 3));
     Diagnostic::new(Code::NotLearnt, message)
         .note(format!("it began at {first:.4}; with right gradients it comes below {NEAR_ZERO}"))
         .note(format!(
             "that was without augmentation, dropout, decay and label smoothing, at a constant learning rate of {}",
-            short(rate)
+            rounded(rate, 3)
         ))
         .help(format!(
             "try other learning rates, such as `--set optimizer.learning_rate={less}` or `…={more}`, or more `--steps`"
         ))
         .help("if none helps, look for layers that lose the image: a stride or a pool too many, a missing nonlinearity")
         .help("if `--engine tensor` does learn them, the native engine has a fault: please report it")
-}
-
-/// Without the digits that only floats have.
-fn short(number: f64) -> f64 {
-    format!("{number:.2e}").parse().unwrap_or(number)
 }

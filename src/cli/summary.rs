@@ -1,8 +1,10 @@
 //! `netc summary`: what a network costs, layer by layer.
 
-use super::compile::{self, Options};
-use super::output::{Output, spaced};
+use super::compile::Options;
+use super::output::Output;
+use crate::experiment::Experiment;
 use crate::graph::summary::Summary;
+use crate::text::spaced;
 use clap::Args;
 use serde::Serialize;
 use std::num::NonZeroU64;
@@ -26,11 +28,11 @@ pub struct SummaryArgs {
 
 /// Runs it.
 pub fn run(args: &SummaryArgs, output: &Output) -> ExitCode {
-    match compile::compile(&args.spec, &args.options.request(Vec::new())) {
+    match Experiment::compile(&args.spec, &args.options.request(Vec::new())) {
         Ok(compiled) => {
             output.diagnostics(&compiled.warnings, &compiled.sources);
             let batch = args.batch.map_or(compiled.recipe.batch as u64, NonZeroU64::get);
-            let summary = &compiled.summary;
+            let summary = &compiled.summary();
             if args.json {
                 let (train_bytes, eval_bytes) = (summary.train_bytes(batch), summary.eval_bytes(batch));
                 output.json(&WithMemory { summary, batch, train_bytes, eval_bytes });

@@ -1,19 +1,12 @@
 //! `netc train`: trains a spec's network.
 
-use super::compile::Compiled;
+use super::interrupt::stop_on_signal;
+use super::selection::SelectionArguments;
 use super::smoke::{self, SmokeArguments};
-use crate::data::{DataSet, LoadOptions, Take};
+use super::terminal::Terminal;
 use crate::diagnostic::Diagnostic;
-use crate::engine::select::{self, Selection};
-use crate::lower::program::Program;
-use crate::random::text_key;
-use crate::syntax::span::{FileId, SourceMap};
-use crate::train::folder::RunFolder;
-use crate::train::identity::Identity;
-use crate::train::input::fits;
-use crate::train::manifest::{self, DataRequest, Machine, Manifest, SpecRecord};
-use crate::train::session::Session;
-use crate::train::stop::Stop;
+use crate::experiment::{Experiment, RunRequest};
+use crate::run::folder::RunFolder;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +35,7 @@ pub struct TrainArguments {
     pub seed: Option<u64>,
     #[command(flatten)]
     /// Where it runs.
-    pub selection: Selection,
+    pub selection: SelectionArguments,
     /// Folder for the results; `runs/<net>-<n>` if not given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -68,84 +61,40 @@ impl TrainArguments {
 ///
 /// # Errors
 /// When data, device, folder or run fail. A run that was interrupted is none.
-pub fn train(compiled: Compiled, arguments: &TrainArguments, smoke: SmokeArguments) -> Result<(), Vec<Diagnostic>> {
+pub fn train(experiment: Experiment, arguments: &TrainArguments, smoke: SmokeArguments) -> Result<(), Vec<Diagnostic>> {
     let done = match smoke {
-        SmokeArguments { overfit: Some(batches), .. } => smoke::overfit(compiled, arguments, batches),
-        SmokeArguments { fast: true, .. } => smoke::fast(compiled, arguments),
-        SmokeArguments { .. } => one(compiled, arguments),
+        SmokeArguments { overfit: Some(batches), .. } => smoke::overfit(experiment, arguments, batches),
+        SmokeArguments { fast: true, .. } => smoke::fast(experiment, arguments),
+        SmokeArguments { .. } => one(&experiment, arguments),
     };
     done.map_err(|error| vec![error])
 }
 
-fn one(compiled: Compiled, arguments: &TrainArguments) -> Result<(), Diagnostic> {
-    let request = DataRequest { from: compiled.recipe.data.clone(), limit: arguments.limit };
-    let data = load(&request, &compiled.program)?;
-    let engine = select::engine(arguments.selection, compiled.program.clone())?;
+fn one(experiment: &Experiment, arguments: &TrainArguments) -> Result<(), Diagnostic> {
+    let data = experiment.load_data(arguments.limit)?;
+    let mut engine = experiment.engine(arguments.selection.into())?;
     let runs = Path::new(RUNS);
-    let net = &compiled.program.net;
+    let net = &experiment.program.net;
     let folder = match (&arguments.out, arguments.resume) {
         (Some(out), true) => RunFolder::resumed(out)?,
         (None, true) => RunFolder::resumed(&RunFolder::newest(runs, net))?,
         (Some(out), false) => RunFolder::at(out)?,
         (None, false) => RunFolder::numbered(runs, net)?,
     };
-    let stop = Stop::on_signal()?;
-    let identity = Identity::of(engine.as_ref(), &compiled.recipe, &data);
-    let manifest = manifest(&compiled, arguments, request, identity.clone());
-    let session = Session {
-        recipe: &compiled.recipe,
-        data: &data,
-        identity,
-        spec: spec_hash(&compiled.sources),
+    let stop = stop_on_signal()?;
+    let command: Vec<String> = std::env::args().collect();
+    let run = RunRequest {
         folder: &folder,
         resume: arguments.resume,
         stop: &stop,
-        quiet: false,
-    };
-    session.run(engine, Some(&manifest)).map(drop)
-}
-
-/// The record of a run that begins now.
-pub fn manifest(compiled: &Compiled, arguments: &TrainArguments, data: DataRequest, identity: Identity) -> Manifest {
-    let Compiled { recipe, origins, sources, expanded, parameters, .. } = compiled;
-    Manifest {
-        started: Manifest::now(),
-        command: std::env::args().collect(),
-        machine: Machine::this(),
+        limit: arguments.limit,
         threads: arguments.selection.threads,
-        identity,
-        data,
-        origins: manifest::origins(recipe, origins, sources),
-        spec: SpecRecord::new(&arguments.spec, parameters, sources, expanded.clone()),
-    }
-}
-
-/// The data of a run, held against the program.
-///
-/// # Errors
-/// When it is not there, or not for this network.
-pub fn load(request: &DataRequest, program: &Program) -> Result<DataSet, Diagnostic> {
-    let take = request.limit.map_or(Take::All, Take::First);
-    load_some(&request.from, program, take, take)
-}
-
-/// As [`load`], with as much of each split as is asked for.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_some(from: &str, program: &Program, train: Take, test: Take) -> Result<DataSet, Diagnostic> {
-    let options = LoadOptions { input: Some(program.input()), train, test };
-    let data = DataSet::load(from, &options).map_err(|error| Diagnostic::from(&error))?;
-    fits(program, &data.description)?;
-    Ok(data)
-}
-
-/// Hash of all `.net` texts of a compilation, in the order they were read: 16 hexadecimal digits.
-pub fn spec_hash(sources: &SourceMap) -> String {
-    let files = (0..).map_while(|index| sources.file(FileId(index)));
-    let specs = files.filter(|file| file.path.extension().is_some_and(|extension| extension == "net"));
-    let texts: Vec<&str> = specs.map(|file| file.text.as_str()).collect();
-    format!("{:016x}", text_key(&texts.join("\0")))
+        command: &command,
+    };
+    let mut terminal = Terminal::new();
+    let finished = experiment.train(&data, engine.as_mut(), &run, &mut terminal)?;
+    terminal.finish(&finished);
+    Ok(())
 }
 
 #[cfg(test)]

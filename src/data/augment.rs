@@ -5,17 +5,18 @@ use crate::random::{self, Purpose};
 use serde::{Deserialize, Serialize};
 
 /// What the pixels round the image are before it is cropped. The two differ: normalised black is about −2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PadValue {
     /// 0 after normalisation, the mean colour where the mean is subtracted (He et al. 2015, fb.resnet.torch).
+    #[default]
     Zero,
     /// 0 before normalisation (torchvision's `RandomCrop` before `Normalize`, TensorFlow's official models).
     Black,
 }
 
 /// How training images are varied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Augment {
     /// Pixels added on every side before a crop of the original size is taken; 0 for no crops.
     pub pad: usize,

@@ -121,6 +121,7 @@ fn read_records(
 ///
 /// # Errors
 /// [`DataError::Option`] when the images are not 3x32x32.
+#[cfg(any(test, feature = "internals"))]
 pub fn to_bytes(split: &Split, images: std::ops::Range<usize>) -> Result<Vec<u8>, DataError> {
     if split.shape() != description().shape || images.end > split.len() {
         return Err(DataError::Option(format!("{} images of {} are not CIFAR-10's", split.len(), split.shape())));

@@ -4,10 +4,10 @@
 //! (seed, epoch): the batches are the same bits wherever a run starts and however many threads there are.
 
 use super::augment::{Augment, PadValue, Variation};
+use super::batch::Batch;
 use super::normalize::Normalization;
-use super::picks::{Picker, Picks};
+use super::sampler::{BatchIndices, BatchSampler};
 use super::{DataError, Subset};
-use crate::engine::Batch;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,15 +21,6 @@ pub enum Order {
     Shuffled,
 }
 
-/// What becomes of the images that do not fill a batch at the end of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LastBatch {
-    /// They make a smaller batch.
-    Keep,
-    /// They are left out of this epoch (PyTorch's `drop_last`).
-    Drop,
-}
-
 /// How images become batches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoaderOptions {
@@ -37,8 +28,6 @@ pub struct LoaderOptions {
     pub batch: usize,
     /// Their order.
     pub order: Order,
-    /// The end of an epoch.
-    pub last: LastBatch,
     /// Crops and flips; none in evaluation.
     pub augment: Option<Augment>,
     /// From bytes to numbers.
@@ -56,17 +45,7 @@ pub struct LoaderOptions {
 impl LoaderOptions {
     /// Training: shuffled, epoch after epoch without end, the last batch kept.
     pub fn training(batch: usize, normalization: Normalization, augment: Option<Augment>, seed: u64) -> Self {
-        LoaderOptions {
-            batch,
-            order: Order::Shuffled,
-            last: LastBatch::Keep,
-            augment,
-            normalization,
-            seed,
-            epoch: 0,
-            step: 0,
-            end: None,
-        }
+        LoaderOptions { batch, order: Order::Shuffled, augment, normalization, seed, epoch: 0, step: 0, end: None }
     }
 
     /// Evaluation: every image once, in order, as it is.
@@ -74,7 +53,6 @@ impl LoaderOptions {
         LoaderOptions {
             batch,
             order: Order::Sequential,
-            last: LastBatch::Keep,
             augment: None,
             normalization,
             seed: 0,
@@ -93,12 +71,7 @@ impl LoaderOptions {
 
     /// Batches in an epoch of `images` images; 0 when the batch size is.
     pub fn steps_per_epoch(&self, images: usize) -> u64 {
-        let steps = match (self.batch, self.last) {
-            (0, _) => 0,
-            (batch, LastBatch::Keep) => images.div_ceil(batch),
-            (batch, LastBatch::Drop) => images / batch,
-        };
-        steps as u64
+        if self.batch == 0 { 0 } else { images.div_ceil(self.batch) as u64 }
     }
 }
 
@@ -106,7 +79,7 @@ impl LoaderOptions {
 #[derive(Debug, Default)]
 struct Buffers {
     images: Vec<f32>,
-    picks: Picks,
+    drawn: BatchIndices,
 }
 
 /// A batch that was prepared. Its memory goes back to the loader when it is dropped.
@@ -119,33 +92,38 @@ pub struct LoadedBatch {
 impl LoadedBatch {
     /// What an engine takes.
     pub fn batch(&self) -> Batch<'_> {
-        let Buffers { images, picks } = &self.buffers;
-        Batch { images, labels: &picks.labels, keys: &picks.keys }
+        let Buffers { images, drawn } = &self.buffers;
+        Batch::of_pixels(images, &drawn.labels, &drawn.keys)
     }
 
     /// The epoch it belongs to, from 0.
+    #[cfg(any(test, feature = "internals"))]
     pub fn epoch(&self) -> u64 {
-        self.buffers.picks.epoch
+        self.buffers.drawn.epoch
     }
 
     /// Its number within the epoch, from 0.
+    #[cfg(any(test, feature = "internals"))]
     pub fn step(&self) -> u64 {
-        self.buffers.picks.step
+        self.buffers.drawn.step
     }
 
     /// The index of each image in its split.
+    #[cfg(any(test, feature = "internals"))]
     pub fn indices(&self) -> &[u32] {
-        &self.buffers.picks.indices
+        &self.buffers.drawn.indices
     }
 
     /// Number of images.
+    #[cfg(any(test, feature = "internals"))]
     pub fn len(&self) -> usize {
-        self.buffers.picks.labels.len()
+        self.buffers.drawn.labels.len()
     }
 
     /// Whether there is no image: never.
+    #[cfg(any(test, feature = "internals"))]
     pub fn is_empty(&self) -> bool {
-        self.buffers.picks.labels.is_empty()
+        self.buffers.drawn.labels.is_empty()
     }
 }
 
@@ -162,7 +140,6 @@ pub struct Loader {
     /// Both are there until the end or the drop.
     batches: Option<Receiver<LoadedBatch>>,
     thread: Option<JoinHandle<()>>,
-    steps_per_epoch: u64,
     waited: Duration,
 }
 
@@ -173,24 +150,18 @@ impl Loader {
     /// Starts to prepare batches of `images`.
     ///
     /// # Errors
-    /// [`DataError::Option`] when there is no image, no batch would ever be full, the start lies beyond the end of its
+    /// [`DataError::Option`] when there is no image, the batch size is 0, the start lies beyond the end of its
     /// epoch, or augmentation or normalisation does not fit the images; [`DataError::Thread`] when the system refuses a
     /// thread.
     pub fn new(images: &Subset, options: LoaderOptions) -> Result<Loader, DataError> {
-        let picker = Picker::new(images, options)?;
-        let steps_per_epoch = picker.steps_per_epoch();
+        let sampler = BatchSampler::new(images, options)?;
         let (sender, batches) = sync_channel(AHEAD);
-        let producer = Producer { picker };
+        let producer = Producer { sampler };
         let thread = std::thread::Builder::new()
             .name("netc-loader".into())
             .spawn(move || producer.run(&sender))
             .map_err(DataError::Thread)?;
-        Ok(Loader { batches: Some(batches), thread: Some(thread), steps_per_epoch, waited: Duration::ZERO })
-    }
-
-    /// Batches in a whole epoch.
-    pub fn steps_per_epoch(&self) -> u64 {
-        self.steps_per_epoch
+        Ok(Loader { batches: Some(batches), thread: Some(thread), waited: Duration::ZERO })
     }
 
     /// Time that the caller has spent waiting for batches so far, the first one included.
@@ -241,17 +212,17 @@ impl Drop for Loader {
 
 /// What the background thread runs.
 struct Producer {
-    picker: Picker,
+    sampler: BatchSampler,
 }
 
 impl Producer {
     fn run(mut self, batches: &SyncSender<LoadedBatch>) {
         let (home, returned) = channel();
-        let elements = self.picker.images().split().shape().elements();
+        let elements = self.sampler.images().split().shape().elements();
         let mut scratch = Scratch { bytes: vec![0; elements], numbers: vec![0.0; elements] };
         loop {
             let mut buffers: Buffers = returned.try_recv().unwrap_or_default();
-            if !self.picker.next_into(&mut buffers.picks) {
+            if !self.sampler.next_into(&mut buffers.drawn) {
                 return;
             }
             self.fill(&mut buffers, &mut scratch);
@@ -262,9 +233,9 @@ impl Producer {
     }
 
     fn fill(&self, buffers: &mut Buffers, scratch: &mut Scratch) {
-        let split = self.picker.images().split();
+        let split = self.sampler.images().split();
         let elements = split.shape().elements();
-        let Picks { indices, variations, .. } = &buffers.picks;
+        let BatchIndices { indices, variations, .. } = &buffers.drawn;
         buffers.images.resize(indices.len() * elements, 0.0);
         for ((&index, &variation), target) in
             indices.iter().zip(variations).zip(buffers.images.chunks_exact_mut(elements))
@@ -275,8 +246,8 @@ impl Producer {
 
     /// One image, varied and normalised.
     fn prepare(&self, image: &[u8], variation: Variation, target: &mut [f32], scratch: &mut Scratch) {
-        let plane = self.picker.images().split().shape().plane();
-        let options = self.picker.options();
+        let plane = self.sampler.images().split().shape().plane();
+        let options = self.sampler.options();
         let normalization = &options.normalization;
         let Some(augment) = options.augment else {
             return normalization.apply(image, target, plane.area());

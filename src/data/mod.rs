@@ -4,22 +4,24 @@
 //! --data --locate--> folder --cifar/mnist/shapes--> DataSet --Subset--> Loader --(augment, normalize)--> batches
 //! ```
 //!
-//! What a data set looks like (its image shape, its classes) is known without touching a disk: see [`describe`].
+//! What a data set looks like (its image shape, its classes) is known without touching a disk: see [`Kind::description`].
 
 pub mod augment;
+pub mod batch;
 pub mod cifar;
 mod error;
 pub mod loader;
 pub mod locate;
 pub mod mnist;
 pub mod normalize;
-pub mod picks;
+pub mod sampler;
 pub mod shapes;
 mod split;
 
 pub use error::DataError;
 pub use split::{Split, Subset};
 
+use crate::check::Target;
 use crate::graph::dims::Shape;
 use locate::{Located, Places, Request};
 use serde::Serialize;
@@ -69,6 +71,16 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// What the checks of a network may know of it.
+    pub fn target(self) -> Target {
+        let Description { name, shape, classes, train, .. } = self.description(None);
+        // Its images are drawn in the shape that the network asks for.
+        let image = (self != Kind::Shapes).then_some(shape);
+        Target { name, image, classes: classes.len(), train }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -93,12 +105,6 @@ pub struct Description {
     /// Standard deviation of each channel over the training images (over all pixels, not a mean of each image's own),
     /// in 0..=1.
     pub std: Vec<f64>,
-}
-
-/// The description of a data set by its name, for checks that must not need the data. `shapes` are described at their
-/// default of 3x32x32; [`Kind::description`] fits them to a net's input.
-pub fn describe(name: &str) -> Option<Description> {
-    Kind::from_name(name).map(|kind| kind.description(None))
 }
 
 /// How much of a split to read.
@@ -183,16 +189,16 @@ mod tests {
     #[test]
     fn every_named_set_is_described_without_a_disk() {
         for kind in Kind::ALL {
-            let description = describe(kind.name()).unwrap();
+            let description = kind.description(None);
             assert_eq!(description.name, kind.name());
             assert_eq!(description.classes.len(), 10);
             assert_eq!(description.mean.len(), description.shape.channels());
             assert_eq!(description.std.len(), description.shape.channels());
             assert_eq!(Kind::from_name(kind.name()), Some(kind));
         }
-        assert_eq!(describe("cifar10").unwrap().shape, Shape::map(3, 32, 32));
-        assert_eq!(describe("mnist").unwrap().shape, Shape::map(1, 28, 28));
-        assert!(describe("imagenet").is_none());
+        assert_eq!(Kind::Cifar10.description(None).shape, Shape::map(3, 32, 32));
+        assert_eq!(Kind::Mnist.description(None).shape, Shape::map(1, 28, 28));
+        assert_eq!(Kind::from_name("imagenet"), None);
     }
 
     #[test]

@@ -160,6 +160,19 @@ impl Code {
         suggest::nearest(text, names.iter().map(String::as_str)).map(str::to_string)
     }
 
+    /// The lint that a word names.
+    ///
+    /// # Errors
+    /// Why it names none, with a way out.
+    pub fn lint(text: &str) -> Result<Code, (String, Option<String>)> {
+        let lints = || Code::ALL.iter().copied().filter(|code| code.is_lint());
+        match Code::find(text) {
+            Some(code) if code.is_lint() => Ok(code),
+            Some(code) => Err((format!("{code} is an error, and errors cannot be allowed"), None)),
+            None => Err((format!("there is no lint `{text}`"), Code::nearest(text, lints()))),
+        }
+    }
+
     /// Whether it is a lint: a doubt, of which spec and command line may say how bad it is.
     pub fn is_lint(self) -> bool {
         self.level() == Level::Warning

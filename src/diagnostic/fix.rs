@@ -1,6 +1,6 @@
 //! Changes to a text that settle what a message is about.
 
-use crate::syntax::span::{FileId, SourceMap, Span};
+use crate::source::{FileId, SourceMap, Span};
 use std::collections::BTreeMap;
 
 /// One stretch of text and what takes its place; an empty stretch is an insertion.
@@ -67,20 +67,16 @@ impl Fix {
 pub struct Fixed {
     /// Each text that changes, whole.
     pub texts: BTreeMap<FileId, String>,
-    /// How many fixes were made.
-    pub made: usize,
 }
 
 /// Makes fixes, first come, first served: one that overlaps another, or repeats it, is left for the next round.
 pub fn apply<'a>(fixes: impl IntoIterator<Item = &'a Fix>, sources: &SourceMap) -> Fixed {
     let mut taken: Vec<&Edit> = Vec::new();
-    let mut made = 0;
     for fix in fixes {
         let clashes = |edit: &Edit| taken.iter().any(|other| overlap(edit.span, other.span));
         let inside = |edit: &Edit| sources.text(edit.span.file).get(edit.span.range()).is_some();
         if !fix.edits.is_empty() && fix.edits.iter().all(|edit| inside(edit) && !clashes(edit)) {
             taken.extend(&fix.edits);
-            made += 1;
         }
     }
     // From the end on, so that places before stay where they are.
@@ -93,7 +89,7 @@ pub fn apply<'a>(fixes: impl IntoIterator<Item = &'a Fix>, sources: &SourceMap) 
             .or_insert_with(|| sources.text(file).to_string())
             .replace_range(edit.span.range(), &edit.text);
     }
-    Fixed { texts, made }
+    Fixed { texts }
 }
 
 /// Whether two stretches share text, or stand at the same place.
@@ -117,8 +113,8 @@ mod tests {
         let fix = |range, text: &str| Fix::replace("x", Span::new(file, range), text);
         let fixes = [fix(0..2, "X"), fix(1..3, "Y"), fix(4..4, "+"), fix(4..4, "+"), fix(5..6, ""), fix(2..4, "--")];
         let fixed = apply(&fixes, &sources);
-        assert_eq!((fixed.texts[&file].as_str(), fixed.made), ("X--+e", 4));
-        assert_eq!(apply(&[fix(3..90, "")], &sources).made, 0);
+        assert_eq!(fixed.texts[&file], "X--+e");
+        assert!(apply(&[fix(3..90, "")], &sources).texts.is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod suggest;
 pub use codes::Code;
 pub use fix::{Edit, Fix};
 
-use crate::syntax::span::Span;
+use crate::source::Span;
 use std::collections::{HashMap, HashSet};
 
 /// How bad it is. Errors gate the next stage; warnings do not.
@@ -24,6 +24,18 @@ pub enum Level {
     Warning,
     /// It cannot go on.
     Error,
+}
+
+/// What a lint is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LintLevel {
+    /// Nothing is said.
+    Allow,
+    /// It is a warning.
+    Warn,
+    /// It is an error.
+    Deny,
 }
 
 /// A place in the source, with a few words about it.
@@ -116,6 +128,15 @@ impl Diagnostic {
     }
 }
 
+/// The code and the message, without places: those need the texts.
+impl std::fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
 /// Whether any of them is an error.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.level() == Level::Error)
@@ -157,7 +178,7 @@ pub fn tidy(diagnostics: &mut Vec<Diagnostic>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::span::FileId;
+    use crate::source::FileId;
 
     #[test]
     fn a_thousand_messages_of_one_kind_are_a_hundred() {

@@ -15,6 +15,7 @@ pub struct Page {
 }
 
 /// The headings that a page may have, in their order; the last one may be missing.
+#[cfg(test)]
 pub const SECTIONS: [&str; 5] = ["What it does", "Why is this bad?", "Example", "Use instead", "Reference"];
 
 impl Page {
@@ -44,6 +45,7 @@ impl Page {
     }
 
     /// The fenced texts below a heading: what stands behind the fence, and the text.
+    #[cfg(any(test, feature = "internals"))]
     pub fn examples(&self, heading: &str) -> Vec<(String, String)> {
         let mut examples = Vec::new();
         let mut lines = self.section(heading).unwrap_or("").lines();

@@ -1,7 +1,7 @@
 //! Printing diagnostics: for a person (annotate-snippets, the look of rustc) and as JSON.
 
 use super::{Diagnostic, Edit, Fix, Label, Level};
-use crate::syntax::span::{FileId, SourceMap};
+use crate::source::{FileId, SourceMap};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level as Shown, Renderer, Snippet};
 use serde_json::json;
@@ -45,7 +45,7 @@ pub fn render_all(diagnostics: &[Diagnostic], sources: &SourceMap, color: bool) 
 /// One message as a JSON object with `code`, `name`, `level`, `message`, `file`, `line`, `column`, `end_line`, `end_column`
 /// (null where it points nowhere), `labels`, `notes`, `help`, `fixes`, and `explain`, the command that tells more.
 pub fn json(diagnostic: &Diagnostic, sources: &SourceMap) -> serde_json::Value {
-    let place = |span: crate::syntax::span::Span| {
+    let place = |span: crate::source::Span| {
         let source = sources.file(span.file)?;
         Some((source.path.display().to_string(), source.line_column(span.start), source.line_column(span.end)))
     };
@@ -120,7 +120,7 @@ fn clamp(label: &Label, text: &str) -> std::ops::Range<usize> {
 mod tests {
     use super::*;
     use crate::diagnostic::Code;
-    use crate::syntax::span::Span;
+    use crate::source::Span;
 
     #[test]
     fn a_message_shows_its_source() {

@@ -2,16 +2,19 @@
 
 use super::page::{Page, markdown};
 use super::{Code, Diagnostic, Fix, Level};
-use crate::check::registry;
-use crate::syntax::span::{SourceMap, Span};
+use crate::source::{SourceMap, Span};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Where the format is described; it names the version to tools that read it.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// One log with one run of netc: every code that netc has as a rule, and each message as a result.
-pub fn log<'a>(messages: impl IntoIterator<Item = (&'a Diagnostic, &'a SourceMap)>) -> Value {
+/// One log with one run of netc: every code that netc has as a rule, with what `page` has of it, and each message as a
+/// result.
+pub fn log<'a>(
+    messages: impl IntoIterator<Item = (&'a Diagnostic, &'a SourceMap)>,
+    page: impl Fn(Code) -> Option<Page>,
+) -> Value {
     let results: Vec<Value> = messages.into_iter().map(|(diagnostic, sources)| result(diagnostic, sources)).collect();
     json!({
         "$schema": SCHEMA,
@@ -20,7 +23,7 @@ pub fn log<'a>(messages: impl IntoIterator<Item = (&'a Diagnostic, &'a SourceMap
             "tool": { "driver": {
                 "name": "netc",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": Code::ALL.iter().map(|&code| rule(code)).collect::<Vec<_>>(),
+                "rules": Code::ALL.iter().map(|&code| rule(code, page(code))).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
             "results": results,
@@ -28,8 +31,7 @@ pub fn log<'a>(messages: impl IntoIterator<Item = (&'a Diagnostic, &'a SourceMap
     })
 }
 
-fn rule(code: Code) -> Value {
-    let page = registry::page(code);
+fn rule(code: Code, page: Option<Page>) -> Value {
     json!({
         "id": code.name(),
         "name": code.slug(),
@@ -153,7 +155,7 @@ mod tests {
             .help("did you mean `conv`?")
             .fix(Fix::replace("write `conv`", place(10..14), "conv"));
         let nowhere = Diagnostic::new(Code::FileNotRead, "cannot read b.net");
-        let log = log([(&diagnostic, &sources), (&nowhere, &sources)]);
+        let log = log([(&diagnostic, &sources), (&nowhere, &sources)], |_| None);
         assert_eq!((&log["version"], log["$schema"].is_string()), (&json!("2.1.0"), true));
         let run = &log["runs"][0];
         let rules = run["tool"]["driver"]["rules"].as_array().unwrap();

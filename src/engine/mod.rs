@@ -1,10 +1,12 @@
 //! What runs a [`Program`].
 //!
-//! The runner (`crate::train`) knows only the [`Engine`] trait. [`tensor`] is the reference: dfdx tensors and dfdx's
+//! The runner knows only the [`Engine`] trait. [`tensor`] is the reference: dfdx tensors and dfdx's
 //! autograd, on the CPU or a CUDA device. [`native`] compiles for the CPU ahead and is the fast one.
 
+mod batch;
+#[cfg(test)]
+pub mod mock;
 pub mod native;
-pub mod resident;
 pub mod select;
 mod state;
 pub mod tensor;
@@ -14,51 +16,9 @@ pub mod verify;
 pub use state::State;
 pub use update::{DecayForm, Rule, Update};
 
+use crate::data::batch::{Batch, ImageSet, SetId};
 use crate::lower::program::Program;
 use serde::{Deserialize, Serialize};
-
-/// A batch of images, N×C×H×W, already normalised and augmented.
-#[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
-    /// N·C·H·W numbers.
-    pub images: &'a [f32],
-    /// N class indices, each below the number of classes.
-    pub labels: &'a [u32],
-    /// N keys, each a function of (seed, epoch, index of the image): what dropout draws from.
-    pub keys: &'a [u64],
-}
-
-impl Batch<'_> {
-    /// N.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is no image.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Checks the lengths and labels against a program, so that no engine has to.
-    ///
-    /// # Errors
-    /// [`EngineError::Batch`] with what does not fit.
-    pub fn validate(&self, program: &Program) -> Result<(), EngineError> {
-        let elements = program.input().elements();
-        let problem = if self.is_empty() {
-            "the batch is empty".to_string()
-        } else if self.images.len() != self.len() * elements {
-            format!("{} numbers for {} images of {}", self.images.len(), self.len(), program.input())
-        } else if self.keys.len() != self.len() {
-            format!("{} keys for {} images", self.keys.len(), self.len())
-        } else if let Some(label) = self.labels.iter().find(|&&label| label as usize >= program.classes()) {
-            format!("label {label} of {} classes", program.classes())
-        } else {
-            return Ok(());
-        };
-        Err(EngineError::Batch(problem))
-    }
-}
 
 /// Whether batch norm and dropout behave as in training or as in evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +103,9 @@ pub enum EngineError {
     /// The state does not fit the program.
     #[error("the weights do not fit the network: {0}")]
     State(String),
+    /// This netc was built without the device.
+    #[error("this netc was built without {0}")]
+    NotBuilt(&'static str),
     /// The device failed: out of memory, a driver error.
     #[error("the {device} device failed: {message}")]
     Device {
@@ -175,9 +138,14 @@ pub trait Engine {
     /// [`EngineError::Device`].
     fn state(&self) -> Result<State, EngineError>;
 
-    /// The engine as one that can have the images on a device of its own, if it is one.
-    fn resident(&mut self) -> Option<&mut dyn resident::Resident> {
-        None
+    /// Takes a set of images to the engine's own device, unless it is there already, so that batches can be
+    /// [`Images::Resident`](crate::data::batch::Images::Resident). `None` where there is no such device, or no room on
+    /// it: batches then have to come as pixels.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`], and [`EngineError::Batch`] when the images are not of the network's input.
+    fn keep(&mut self, _set: &ImageSet) -> Result<Option<SetId>, EngineError> {
+        Ok(None)
     }
 
     /// One step of training: forward in [`Mode::Train`], backward, update, running statistics.

@@ -2,11 +2,9 @@
 
 use super::native::kernels::isa::Isa;
 use super::native::{self, Convolution, NativeEngine};
-use super::tensor::TensorEngine;
+use super::tensor;
 use super::{Arithmetic, Engine, EngineError};
-use crate::diagnostic::{Code, Diagnostic};
 use crate::lower::program::Program;
-use clap::ValueEnum;
 
 /// Where a program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,32 +39,40 @@ impl std::str::FromStr for Device {
 }
 
 /// What runs a program on the CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CpuEngine {
-    /// Compiled ahead for this processor
+    /// Compiled ahead for this processor.
     #[default]
     Native,
-    /// dfdx tensors, the reference: slow, and derived independently
+    /// dfdx tensors, the reference: slow, and derived independently.
     Tensor,
 }
 
-/// What `train` and `eval` take about where they run.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
+impl CpuEngine {
+    /// Both.
+    pub const ALL: [CpuEngine; 2] = [CpuEngine::Native, CpuEngine::Tensor];
+
+    /// The word for it on the command line, and in [`Arithmetic::engine`].
+    pub fn name(self) -> &'static str {
+        match self {
+            CpuEngine::Native => "native",
+            CpuEngine::Tensor => "tensor",
+        }
+    }
+}
+
+/// Where and how a program runs.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Selection {
-    /// Where to run: `cpu`, `cuda`, or `cuda:1` for the second CUDA device
-    #[arg(long, default_value_t)]
+    /// Where.
     pub device: Device,
-    /// What runs it on the CPU
-    #[arg(long, value_enum, default_value_t)]
+    /// What runs it on the CPU.
     pub engine: CpuEngine,
-    /// Threads of the native engine; all cores if not given. The result is the same for any number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Threads of the native engine; all cores if not given. The result is the same for any number.
     pub threads: Option<u16>,
-    /// How the native engine computes convolutions
-    #[arg(long, value_enum, default_value_t)]
+    /// How the native engine computes convolutions.
     pub convolution: Convolution,
     /// Instruction set of the native engine, where it has to be that of another run.
-    #[arg(skip)]
     pub isa: Option<Isa>,
 }
 
@@ -74,12 +80,15 @@ impl Selection {
     /// What computes as `arithmetic` says; `None` where that is not known here.
     pub fn of(arithmetic: &Arithmetic, threads: Option<u16>) -> Option<Self> {
         let isa = arithmetic.instructions.as_deref().map(str::parse).transpose().ok()?;
-        let convolution = arithmetic.convolution.as_deref().map(|name| Convolution::from_str(name, false));
+        let convolution = match arithmetic.convolution.as_deref() {
+            None => Convolution::default(),
+            Some(name) => Convolution::ALL.into_iter().find(|convolution| convolution.name() == name)?,
+        };
         Some(Selection {
             device: arithmetic.device.parse().ok()?,
-            engine: CpuEngine::from_str(&arithmetic.engine, false).ok()?,
+            engine: CpuEngine::ALL.into_iter().find(|engine| engine.name() == arithmetic.engine)?,
             threads,
-            convolution: convolution.transpose().ok()?.unwrap_or_default(),
+            convolution,
             isa,
         })
     }
@@ -88,46 +97,35 @@ impl Selection {
 /// An engine for `program` as selected.
 ///
 /// # Errors
-/// [`Code::DeviceUnavailable`] when there is no such device or netc was built without it; [`Code::RunFailed`] when the
-/// engine cannot take the program.
-pub fn engine(selection: Selection, program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
+/// [`EngineError::NotBuilt`] when netc was built without the device, [`EngineError::Device`] when there is none, and
+/// [`EngineError::Program`] when the engine cannot take the program.
+pub fn engine(selection: Selection, program: Program) -> Result<Box<dyn Engine>, EngineError> {
     match (selection.device, selection.engine) {
         (Device::Cpu, CpuEngine::Native) => {
             let threads = selection.threads.map(usize::from);
             let options = native::Options { threads, isa: selection.isa, convolution: selection.convolution };
-            Ok(Box::new(NativeEngine::new(program, options).map_err(|error| failed(&error))?))
+            Ok(Box::new(NativeEngine::new(program, options)?))
         }
-        (Device::Cpu, CpuEngine::Tensor) => Ok(Box::new(TensorEngine::cpu(program).map_err(|error| failed(&error))?)),
+        (Device::Cpu, CpuEngine::Tensor) => Ok(tensor::cpu(program)?),
         (Device::Cuda(ordinal), _) => cuda(program, ordinal),
     }
 }
 
 #[cfg(feature = "cuda")]
-fn cuda(program: Program, ordinal: usize) -> Result<Box<dyn Engine>, Diagnostic> {
-    Ok(Box::new(TensorEngine::cuda(program, ordinal).map_err(|error| failed(&error))?))
+fn cuda(program: Program, ordinal: usize) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(tensor::on_cuda(ordinal)?(program)?)
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(_: Program, _: usize) -> Result<Box<dyn Engine>, Diagnostic> {
-    let message = "this netc was built without CUDA";
-    let help =
-        "build one with it, which needs the CUDA toolkit: `cargo build --release --features cuda` (docs/cuda.md)";
-    Err(Diagnostic::new(Code::DeviceUnavailable, message).help(help).help("or leave out `--device cuda`"))
-}
-
-fn failed(error: &EngineError) -> Diagnostic {
-    let code = match error {
-        EngineError::Device { .. } => Code::DeviceUnavailable,
-        EngineError::Program(_) | EngineError::Batch(_) | EngineError::State(_) => Code::RunFailed,
-    };
-    Diagnostic::new(code, error.to_string())
+fn cuda(_: Program, _: usize) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::NotBuilt("CUDA"))
 }
 
 #[cfg(all(test, not(feature = "cuda")))]
 mod tests {
     use super::*;
+    use crate::engine::mock;
     use crate::graph::dims::Shape;
-    use crate::train::mock;
 
     #[test]
     fn devices_have_numbers() {
@@ -138,14 +136,13 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_was_not_built_says_how_to() {
+    fn a_device_that_was_not_built_is_refused() {
         let error = engine(
             Selection { device: Device::Cuda(0), ..Selection::default() },
             mock::program(Shape::map(1, 2, 2), 2),
         )
         .err()
         .unwrap();
-        assert_eq!(error.code, Code::DeviceUnavailable);
-        assert!(error.help[0].contains("--features cuda"));
+        assert_eq!(error, EngineError::NotBuilt("CUDA"));
     }
 }

@@ -1,7 +1,8 @@
 //! What an engine holds between steps.
 
 use super::EngineError;
-use crate::lower::program::Program;
+use crate::lower::init;
+use crate::lower::program::{Program, Statistic};
 
 /// Everything an engine holds between steps, in the order of the program's tables.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +20,18 @@ pub struct State {
 }
 
 impl State {
+    /// What a run with this seed starts from: drawn weights, velocities 0, running statistics at their start.
+    pub fn initial(program: &Program, seed: u64) -> State {
+        let statistics = |s: &Statistic| vec![s.initial; s.channels];
+        State {
+            parameters: program.parameters.iter().map(|p| init::draw(p, seed)).collect(),
+            velocities: program.parameters.iter().map(|p| vec![0.0; p.elements()]).collect(),
+            squares: Vec::new(),
+            averages: Vec::new(),
+            statistics: program.statistics.iter().map(statistics).collect(),
+        }
+    }
+
     /// Checks that every tensor has the length the program gives it.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use super::foreign;
 use super::layer::Pad;
 use super::problem::Problem;
 use super::value::{Environment, Value, evaluate};
+use crate::source::Span;
 use crate::syntax::ast::{Arguments, Call, Expr, ExprKind};
-use crate::syntax::span::Span;
 
 /// One place that an argument can go to.
 #[derive(Debug, Clone)]
@@ -25,7 +25,6 @@ pub struct Slot {
 /// The arguments of one call, one place for each slot.
 #[derive(Debug)]
 pub struct Bound {
-    callee: String,
     values: Vec<Option<(Value, Span)>>,
 }
 
@@ -33,11 +32,6 @@ impl Bound {
     /// The value of slot `index`.
     pub fn get(&self, index: usize) -> Option<&(Value, Span)> {
         self.values.get(index).and_then(Option::as_ref)
-    }
-
-    /// Name of what was called.
-    pub fn callee(&self) -> &str {
-        &self.callee
     }
 }
 
@@ -80,7 +74,7 @@ pub fn bind(call: &Call, slots: &[Slot], environment: &Environment, problems: &m
         }
     }
     let values = binder.values;
-    (problems.len() == before).then(|| Bound { callee: call.callee.text.clone(), values })
+    (problems.len() == before).then_some(Bound { values })
 }
 
 struct Binder<'a> {

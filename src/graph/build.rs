@@ -4,11 +4,10 @@ use super::arguments::{Bound, Slot, count, padding, pair, real, shape};
 use super::catalog::{Entry, Kind};
 use super::conventions::Conventions;
 use super::dims::{Padding, Pair};
-use super::layer::{Layer, Pad, Rounding, Squares, Window, ZeroChannels};
+use super::layer::{Divisor, Layer, Pad, Rounding, Squares, Window, ZeroChannels};
 use super::problem::Problem;
 use super::value::Value;
-use crate::lower::program::Divisor;
-use crate::syntax::span::Span;
+use crate::source::Span;
 
 /// The slots of a layer.
 pub fn slots(entry: &Entry) -> Vec<Slot> {

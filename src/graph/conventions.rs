@@ -1,8 +1,7 @@
 //! What graph building takes where a layer's attribute is left open and frameworks differ: the recipe, or the profile it
 //! names, says. An attribute in the spec always wins.
 
-use super::layer::{Rounding, Squares};
-use crate::lower::program::Divisor;
+use super::layer::{Divisor, Rounding, Squares};
 
 /// The conventions in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

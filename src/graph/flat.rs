@@ -4,12 +4,11 @@
 //! reads as the same network: the same operations on the same shapes, with `stage2.0.conv1` called `stage2_0_conv1`.
 
 use super::dims::Pair;
-use super::layer::{Layer, Rounding, Squares, Window, ZeroChannels};
+use super::layer::{Divisor, Layer, Rounding, Squares, Window, ZeroChannels};
 use super::layer_graph::{Expected, Fact, LayerGraph, Node};
 use super::origin::{FrameId, FrameKind};
 use super::shape::Shaped;
-use crate::check::expectations::grouped;
-use crate::lower::program::Divisor;
+use crate::text::grouped;
 use petgraph::graph::NodeIndex;
 use std::collections::HashSet;
 

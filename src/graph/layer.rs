@@ -1,7 +1,6 @@
 //! The layers of the graph, with their attributes as numbers.
 
 use super::dims::{Padding, Pair, Shape};
-use crate::lower::program::Divisor;
 use serde::Serialize;
 
 /// Padding as it was asked for.
@@ -22,6 +21,16 @@ pub enum Rounding {
     Floor,
     /// A last window may reach over the edge (Caffe's default).
     Ceil,
+}
+
+/// What an average pool divides by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Divisor {
+    /// The part of the window inside the padded image (PyTorch's `count_include_pad=True`, Caffe).
+    PaddedWindow,
+    /// The part of the window inside the image itself (TensorFlow).
+    ImageOnly,
 }
 
 /// What the alpha of a local response norm multiplies.

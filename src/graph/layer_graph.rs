@@ -4,7 +4,7 @@ use super::dims::Shape;
 use super::layer::Layer;
 use super::origin::{Frames, Origin};
 use crate::diagnostic::Diagnostic;
-use crate::syntax::span::{SourceMap, Span};
+use crate::source::{SourceMap, Span};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;

@@ -1,6 +1,6 @@
 //! Where a layer came from: its statement, and the block calls and repeats round it.
 
-use crate::syntax::span::{SourceMap, Span};
+use crate::source::{SourceMap, Span};
 
 /// Index of a [`Frame`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

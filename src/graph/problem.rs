@@ -2,7 +2,7 @@
 
 use crate::diagnostic::suggest::{list, nearest};
 use crate::diagnostic::{Code, Diagnostic, Fix};
-use crate::syntax::span::Span;
+use crate::source::Span;
 
 /// One mistake, with what is needed to explain it.
 #[derive(Debug, Clone, PartialEq)]

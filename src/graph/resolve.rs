@@ -1,11 +1,12 @@
 //! What can be said of names before anything is unrolled, also in blocks that are never called.
 
 use super::problem::Problem;
-use super::{build, catalog, foreign};
+use super::{build, catalog};
 use crate::diagnostic::Diagnostic;
+use crate::source::Span;
 use crate::syntax::ast::{Definition, Item, Name, StatementKind};
+use crate::syntax::foreign;
 use crate::syntax::load::Spec;
-use crate::syntax::span::Span;
 use crate::syntax::walk;
 use std::collections::HashMap;
 

@@ -5,7 +5,7 @@ use super::layer::{Layer, Pad, Rounding, Window};
 use super::layer_graph::LayerGraph;
 use super::shape_problem::ShapeProblem;
 use crate::diagnostic::Diagnostic;
-use crate::syntax::span::SourceMap;
+use crate::source::SourceMap;
 use petgraph::graph::NodeIndex;
 
 /// The most numbers one tensor of one image, or one weight, may have.

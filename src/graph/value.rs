@@ -1,8 +1,8 @@
 //! Values of parameters and attributes, and the arithmetic on them.
 
 use super::problem::Problem;
+use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
-use crate::syntax::span::Span;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -222,9 +222,9 @@ fn reals(op: BinaryOp, a: f64, b: f64, span: Span) -> Result<Value, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::FileId;
     use crate::syntax::ast::{Item, StatementKind};
     use crate::syntax::parse::parse;
-    use crate::syntax::span::FileId;
 
     fn value(text: &str) -> Result<Value, String> {
         let file = parse(FileId(0), &format!("net x {{ repeat {text} {{ }} }}")).map_err(|error| error.message)?;

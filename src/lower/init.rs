@@ -1,7 +1,6 @@
 //! Starting values of the parameters: a pure function of seed, name and element.
 
-use super::program::{Init, Parameter, Program, Statistic};
-use crate::engine::State;
+use super::program::{Init, Parameter};
 use crate::random::{Purpose, key, mix, normal, text_key, uniform};
 
 /// The starting values of one parameter.
@@ -20,20 +19,6 @@ pub fn draw(parameter: &Parameter, seed: u64) -> Vec<f32> {
 /// is never reached.
 fn truncated(key: u64, index: u64) -> f32 {
     (0..64).map(|attempt| normal(mix(key ^ mix(attempt)), index)).find(|x| x.abs() <= 2.0).unwrap_or(0.0)
-}
-
-impl Program {
-    /// The state a run with this seed starts from: drawn weights, velocities 0, running statistics at their start.
-    pub fn initial_state(&self, seed: u64) -> State {
-        let statistics = |s: &Statistic| vec![s.initial; s.channels];
-        State {
-            parameters: self.parameters.iter().map(|p| draw(p, seed)).collect(),
-            velocities: self.parameters.iter().map(|p| vec![0.0; p.elements()]).collect(),
-            squares: Vec::new(),
-            averages: Vec::new(),
-            statistics: self.statistics.iter().map(statistics).collect(),
-        }
-    }
 }
 
 #[cfg(test)]

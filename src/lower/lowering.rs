@@ -2,7 +2,7 @@
 
 use super::defaults::{Defaults, Fan, InitRule};
 use super::program::*;
-use crate::check::Checked;
+use crate::check::net::Checked;
 use crate::graph::dims::Shape;
 use crate::graph::layer::{Layer, Squares, ZeroChannels};
 use crate::graph::layer_graph::Node;

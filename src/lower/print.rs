@@ -1,6 +1,7 @@
 //! A [`Program`] as text that a person can read: what `netc dump --stage program` and the snapshots show.
 
 use super::program::*;
+use crate::graph::layer::Divisor;
 use std::fmt::{self, Display, Write};
 
 /// Prints a program, one op a line.

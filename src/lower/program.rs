@@ -6,6 +6,7 @@
 //! linear weights O×I; every shape here leaves the batch out.
 
 use crate::graph::dims::{Padding, Pair, Shape};
+use crate::graph::layer::Divisor;
 use serde::Serialize;
 
 /// Index into [`Program::values`].
@@ -158,16 +159,6 @@ pub enum VarianceEstimate {
     Unbiased,
     /// Sum of squares / m, as Keras 3 and burn.
     Biased,
-}
-
-/// What an average pool divides by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Divisor {
-    /// The part of the window inside the padded image (PyTorch's `count_include_pad=True`, Caffe).
-    PaddedWindow,
-    /// The part of the window inside the image itself (TensorFlow).
-    ImageOnly,
 }
 
 /// The operations.

@@ -1,6 +1,7 @@
 //! The syntax tree: what was written, with a span on everything, before any name is looked up.
 
-use super::span::{FileId, Span};
+use crate::diagnostic::LintLevel;
+use crate::source::{FileId, Span};
 use serde::Serialize;
 
 /// One `.net` file.
@@ -50,18 +51,6 @@ pub struct LintRule {
     pub reason: Option<String>,
     /// All of it.
     pub span: Span,
-}
-
-/// What a lint is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LintLevel {
-    /// Nothing is said.
-    Allow,
-    /// It is a warning.
-    Warn,
-    /// It is an error.
-    Deny,
 }
 
 /// A net or a block.

@@ -3,8 +3,8 @@
 //! The generated parser recurses with the nesting of the text, so depth has to be bounded before it runs; and "this
 //! `{` is never closed" helps more than what a grammar can say at the end of the file.
 
-use super::span::{FileId, Span};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{FileId, Span};
 
 /// The deepest nesting of brackets that is read. Real specs need about six.
 pub const DEEPEST: usize = 48;

@@ -2,8 +2,8 @@
 
 use super::ast::{File, Item, PathItem};
 use super::parse::parse;
-use super::span::{FileId, SourceMap, Span};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{FileId, SourceMap, Span};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 

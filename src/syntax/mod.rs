@@ -2,8 +2,8 @@
 
 pub mod ast;
 mod brackets;
+pub mod foreign;
 pub mod format;
 pub mod load;
 pub mod parse;
-pub mod span;
 pub mod walk;

@@ -2,9 +2,10 @@
 
 use super::ast::*;
 use super::brackets;
-use super::span::{FileId, Span};
+use super::foreign;
+use crate::diagnostic::LintLevel;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::foreign;
+use crate::source::{FileId, Span};
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::{Pair, Pairs};

@@ -1,16 +1,17 @@
 //! What a network reaches on images that it was not trained on.
 
-use super::failure::RunError;
-use super::feed::Feed;
+use super::batches::BatchSource;
+use super::error::RunError;
 use super::input::Input;
+use super::observer::Observer;
 use super::population::{self, Method};
-use super::recipe::{Recipe, Statistics};
-use super::report::{Evaluated, Observer, Score, Which};
+use super::report::{EvalSet, Evaluated, Score};
 use super::stop::Stop;
 use crate::data::Subset;
 use crate::data::loader::LoaderOptions;
 use crate::data::normalize::Normalization;
 use crate::engine::{Engine, State};
+use crate::recipe::{Recipe, Statistics};
 
 /// Mean loss and accuracy of `engine` over `images`, each seen once; `None` when asked to stop before the end.
 /// `progress` hears how many images are done, and of how many.
@@ -29,14 +30,15 @@ pub fn evaluate(
     engine.read_metrics()?;
     let total = images.len() as u64;
     let mut done = 0;
-    for fed in Feed::new(engine, images, LoaderOptions::evaluation(batch, normalization.clone()))? {
+    for next in BatchSource::new(engine, images, LoaderOptions::evaluation(batch, normalization.clone()))? {
         if stop.requested() {
             // Half a result is none, and must not become one with what comes after.
             engine.read_metrics()?;
             return Ok(None);
         }
-        fed.evaluate(engine)?;
-        done += fed.len() as u64;
+        let batch = next.batch();
+        engine.evaluate(&batch)?;
+        done += batch.len() as u64;
         progress(done, total);
     }
     Ok(Some(engine.read_metrics()?.into()))
@@ -62,9 +64,9 @@ pub(super) struct Scores {
 
 impl Scores {
     /// Itself, or the first loss that is no number.
-    pub fn finite(self) -> Result<Self, (Which, f64)> {
-        let held_out = self.held_out.map(|score| (Which::HeldOut, score.loss));
-        match held_out.into_iter().chain([(Which::Test, self.test.loss)]).find(|(_, loss)| !loss.is_finite()) {
+    pub fn finite(self) -> Result<Self, (EvalSet, f64)> {
+        let held_out = self.held_out.map(|score| (EvalSet::HeldOut, score.loss));
+        match held_out.into_iter().chain([(EvalSet::Test, self.test.loss)]).find(|(_, loss)| !loss.is_finite()) {
             Some(lost) => Err(lost),
             None => Ok(self),
         }
@@ -92,14 +94,14 @@ impl Evaluation<'_> {
         let mut evaluated = Evaluated::of_training(training.clone());
         let (mut test_last, mut test_moving) = (None, None);
         if evaluated.last.is_some() {
-            test_last = self.score(&self.input.test, Which::Test)?;
+            test_last = self.score(&self.input.test, EvalSet::Test)?;
             if test_last.is_none() {
                 return Ok(None);
             }
             self.engine.load(&evaluated.state)?;
         }
         if of_population {
-            test_moving = self.score(&self.input.test, Which::Test)?;
+            test_moving = self.score(&self.input.test, EvalSet::Test)?;
             let statistics = if test_moving.is_some() { self.population()? } else { None };
             let Some(statistics) = statistics else { return Ok(None) };
             evaluated.moving = Some(std::mem::replace(&mut evaluated.state.statistics, statistics));
@@ -119,7 +121,7 @@ impl Evaluation<'_> {
         };
         let method = Method { variance: norm.population_variance, batch: self.recipe.batch, seed: self.recipe.seed };
         let observer = &mut *self.observer;
-        let mut progress = |done, total| observer.evaluating(Which::Population, done, total);
+        let mut progress = |done, total| observer.evaluating(EvalSet::Population, done, total);
         let normalization = &self.input.normalization;
         population::statistics(self.engine, &images, normalization, method, self.stop, &mut progress)
     }
@@ -127,16 +129,16 @@ impl Evaluation<'_> {
     fn scores(&mut self) -> Result<Option<Scores>, RunError> {
         let held_out = match &self.input.held_out {
             None => None,
-            Some(images) => match self.score(images, Which::HeldOut)? {
+            Some(images) => match self.score(images, EvalSet::HeldOut)? {
                 None => return Ok(None),
                 score => score,
             },
         };
-        let test = self.score(&self.input.test, Which::Test)?;
+        let test = self.score(&self.input.test, EvalSet::Test)?;
         Ok(test.map(|test| Scores { held_out, test, test_moving: None, test_last: None }))
     }
 
-    fn score(&mut self, images: &Subset, which: Which) -> Result<Option<Score>, RunError> {
+    fn score(&mut self, images: &Subset, which: EvalSet) -> Result<Option<Score>, RunError> {
         let observer = &mut *self.observer;
         let mut progress = |done, total| observer.evaluating(which, done, total);
         evaluate(self.engine, images, &self.input.normalization, self.recipe.batch, self.stop, &mut progress)

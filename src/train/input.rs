@@ -1,11 +1,11 @@
 //! From a data set and a recipe to what a run reads.
 
-use super::recipe::{self, Normalize, Recipe};
-use crate::data::augment::{Augment, PadValue};
+use crate::data::augment::Augment;
 use crate::data::normalize::Normalization;
 use crate::data::{DataError, DataSet, Description, Subset};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lower::program::Program;
+use crate::recipe::{Normalize, Recipe};
 
 /// The images of a run and what is done to them.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl Input {
         };
         let normalization = normalization(&recipe.normalize, &train)?;
         normalization.validate(data.description.shape)?;
-        let augment = augment(recipe.augment);
+        let augment = Some(recipe.augment).filter(|augment| augment.pad > 0 || augment.flip);
         if let Some(augment) = augment {
             let plane = data.description.shape.plane();
             augment.validate(plane.height, plane.width)?;
@@ -57,14 +57,6 @@ pub fn normalization(normalize: &Normalize, train: &Subset) -> Result<Normalizat
         Normalize::PerPixelMean => Normalization::measure_per_pixel(train),
         Normalize::Fixed { mean, std } => Ok(Normalization::PerChannel { mean: to_f32(mean), std: to_f32(std) }),
     }
-}
-
-fn augment(augment: recipe::Augment) -> Option<Augment> {
-    let pad_value = match augment.pad_value {
-        recipe::PadValue::Zero => PadValue::Zero,
-        recipe::PadValue::Black => PadValue::Black,
-    };
-    (augment.pad > 0 || augment.flip).then_some(Augment { pad: augment.pad, pad_value, flip: augment.flip })
 }
 
 /// Whether a program can take these images, so that no step has to find out.
@@ -92,8 +84,8 @@ pub fn fits(program: &Program, data: &Description) -> Result<(), Diagnostic> {
 mod tests {
     use super::*;
     use crate::data::Kind;
+    use crate::engine::mock;
     use crate::graph::dims::Shape;
-    use crate::train::mock;
 
     #[test]
     fn a_net_has_to_fit_the_images() {

@@ -1,15 +1,15 @@
 //! A few batches, learnt by heart: a network whose gradients are right can do it, one whose gradients are wrong cannot.
 
-use super::failure::{Lost, NotFinite, RunError};
+use super::error::{NonFinite, NotFinite, RunError};
 use super::input::Input;
-use super::not_finite::Copy;
-use super::recipe::{Augment, Length, Recipe};
+use super::nan_search::Snapshot;
 use super::report::StepReport;
-use super::schedule::Schedule;
 use super::steps::Steps;
 use super::stop::Stop;
 use crate::engine::{Engine, Metrics};
 use crate::lower::program::{Loss, OpKind, Program};
+use crate::recipe::schedule::Schedule;
+use crate::recipe::{Augment, Length, Recipe};
 use std::time::Instant;
 
 /// A mean loss that is as good as zero: nineteen images in twenty at 99.9 %, the twentieth at 80 %.
@@ -77,7 +77,7 @@ pub fn overfit(
     let mut steps = Steps::new(recipe, input, engine, 0)?;
     let clock = steps.clock();
     let begin = Instant::now();
-    let mut copy = Copy::new(0, engine)?;
+    let mut copy = Snapshot::new(0, engine)?;
     let mut first = None;
     loop {
         let mut metrics = Metrics::default();
@@ -85,14 +85,14 @@ pub fn overfit(
             // There is no end of them.
             let Some(batch) = steps.next_batch() else { break };
             let rate = steps.rate();
-            batch.train(engine, &steps.update())?;
+            engine.train_step(&batch.batch(), &steps.update())?;
             drop(batch);
             let step = steps.count();
             let read = engine.read_metrics()?;
             if !read.loss_sum.is_finite() {
                 let finite_at = step - 1;
                 let origin = copy.find(engine, recipe, input, step);
-                let lost = Lost::Loss(read.loss_sum);
+                let lost = NonFinite::Loss(read.loss_sum);
                 let at = NotFinite { lost, finite_at, step, rate, evaluating: None, last_epoch: 0, origin };
                 return Err(RunError::NotFinite(Box::new(at)));
             }
@@ -117,9 +117,10 @@ pub fn overfit(
 mod tests {
     use super::*;
     use crate::data::{DataSet, LoadOptions, Take};
+    use crate::engine::State;
+    use crate::engine::mock;
     use crate::engine::native::{NativeEngine, Options};
     use crate::graph::dims::Shape;
-    use crate::train::mock;
 
     const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
 
@@ -131,7 +132,7 @@ mod tests {
         let bare = recipe(&whole, steps);
         let input = Input::new(&data, &bare).unwrap();
         let mut engine = NativeEngine::new(program(mock::program(INPUT, 10)), Options::default()).unwrap();
-        engine.load(&engine.program().initial_state(1)).unwrap();
+        engine.load(&State::initial(engine.program(), 1)).unwrap();
         overfit(&mut engine, &bare, &input, &Stop::new(), &mut |_| {})
     }
 

@@ -6,27 +6,15 @@
 //! procedure" (README of KaimingHe/deep-residual-networks). Images come without augmentation, in shuffled batches: a
 //! folder sorted by class would otherwise give batches of one class each.
 
-use super::feed::Feed;
-use super::runner::RunError;
+use super::batches::BatchSource;
+use super::error::RunError;
 use super::stop::Stop;
 use crate::data::Subset;
 use crate::data::loader::{LoaderOptions, Order};
 use crate::data::normalize::Normalization;
 use crate::engine::Engine;
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
-use serde::Serialize;
-
-/// How the variances of batches become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum PopulationVariance {
-    /// The mean of the batches' variances (Ioffe & Szegedy 2015, algorithm 2)
-    // Each times m/(m − 1) where the net's running variance is unbiased: line 10 there.
-    #[default]
-    Mean,
-    /// The variance of all values together, which also counts how far the batches' means lie apart
-    Pooled,
-}
+use crate::recipe::PopulationVariance;
 
 /// How true averages are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +45,13 @@ pub fn statistics(
     (options.order, options.seed) = (Order::Shuffled, method.seed);
     let total = images.len() as u64;
     let mut done = 0;
-    for fed in Feed::new(engine, images, options)? {
+    for next in BatchSource::new(engine, images, options)? {
         if stop.requested() {
             return Ok(None);
         }
-        sums.add(&fed.moments(engine)?, fed.len(), method.variance);
-        done += fed.len() as u64;
+        let batch = next.batch();
+        sums.add(&engine.moments(&batch)?, batch.len(), method.variance);
+        done += batch.len() as u64;
         progress(done, total);
     }
     Ok(Some(sums.finish(method.variance)))
@@ -153,9 +142,9 @@ fn unbiased(estimate: VarianceEstimate, count: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::mock;
     use crate::graph::dims::Shape;
     use crate::lower::program::{Op, ParameterId, Statistic, StatisticId, Value, ValueId};
-    use crate::train::mock;
 
     /// One batch norm over one channel of 1×2 maps.
     fn program(estimate: VarianceEstimate) -> Program {

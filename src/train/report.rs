@@ -1,8 +1,7 @@
-//! What a run tells about itself.
+//! What a run reports: plain data.
 
-use super::recipe::Statistics;
-use crate::diagnostic::Diagnostic;
 use crate::engine::{Metrics, State};
+use crate::recipe::Statistics;
 use serde::{Deserialize, Serialize};
 
 /// Mean loss and accuracy over some images.
@@ -71,7 +70,7 @@ pub struct EpochReport {
 /// What a run evaluates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Which {
+pub enum EvalSet {
     /// The held-out training images.
     HeldOut,
     /// The test images.
@@ -80,44 +79,14 @@ pub enum Which {
     Population,
 }
 
-impl Which {
+impl EvalSet {
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
-            Which::HeldOut => "held-out",
-            Which::Test => "test",
-            Which::Population => "training",
+            EvalSet::HeldOut => "held-out",
+            EvalSet::Test => "test",
+            EvalSet::Population => "training",
         }
-    }
-}
-
-/// Who listens to a run.
-pub trait Observer {
-    /// Some steps were done.
-    fn step(&mut self, report: &StepReport);
-
-    /// `done` of `total` images were evaluated.
-    fn evaluating(&mut self, which: Which, done: u64, total: u64);
-
-    /// An epoch (or the run, within one) is over; all numbers are finite. `evaluated` is what `report` is of.
-    ///
-    /// # Errors
-    /// When what has to be kept cannot be kept; the run ends with it.
-    fn epoch(&mut self, report: &EpochReport, best: &Best, evaluated: &Evaluated) -> Result<(), Diagnostic>;
-
-    /// Whether [`Observer::checkpoint`] is wanted after `step` steps.
-    fn is_due(&self, step: u64, steps_per_epoch: u64) -> bool {
-        let _ = (step, steps_per_epoch);
-        false
-    }
-
-    /// What the run needs to go on from here.
-    ///
-    /// # Errors
-    /// As for [`Observer::epoch`].
-    fn checkpoint(&mut self, position: &Position, state: &State) -> Result<(), Diagnostic> {
-        let _ = (position, state);
-        Ok(())
     }
 }
 
@@ -168,7 +137,7 @@ pub struct Best {
     /// Where.
     pub report: EpochReport,
     /// By which images it was chosen.
-    pub chosen_on: Which,
+    pub chosen_on: EvalSet,
 }
 
 impl Best {
@@ -176,7 +145,7 @@ impl Best {
     /// images (which then tell too good a story, and must be said to). The first of equals stays.
     pub fn update(best: Option<Best>, report: EpochReport) -> Best {
         let accuracy = |report: &EpochReport| report.held_out.unwrap_or(report.test).accuracy;
-        let chosen_on = if report.held_out.is_some() { Which::HeldOut } else { Which::Test };
+        let chosen_on = if report.held_out.is_some() { EvalSet::HeldOut } else { EvalSet::Test };
         match best {
             Some(best) if accuracy(&best.report) >= accuracy(&report) => best,
             _ => Best { report, chosen_on },

@@ -1,19 +1,20 @@
 //! Training of any program on any engine, from its beginning or from where it was left.
 
+use super::error::{NonFinite, NotFinite};
 use super::evaluation::Evaluation;
-use super::failure::{Lost, NotFinite};
 use super::input::Input;
-use super::not_finite::Copy;
-use super::recipe::Recipe;
-use super::report::{Best, EpochReport, Observer, Position, StepReport};
-use super::schedule::Clock;
+use super::nan_search::Snapshot;
+use super::observer::Observer;
+use super::report::{Best, EpochReport, Position, StepReport};
 use super::steps::Steps;
 use super::stop::Stop;
 use crate::engine::{Engine, Metrics, State};
+use crate::recipe::Recipe;
+use crate::recipe::schedule::Clock;
 use std::time::{Duration, Instant};
 
+pub use super::error::RunError;
 pub use super::evaluation::evaluate;
-pub use super::failure::RunError;
 
 /// Steps between readings of the metrics: a device need not be waited for at each step. A slow one is read more often.
 const READ_EVERY: u64 = 10;
@@ -46,7 +47,7 @@ pub fn train(
 ) -> Result<Outcome, RunError> {
     let mut steps = Steps::new(recipe, input, engine, from.step)?;
     let clock = steps.clock();
-    let copy = Copy::new(from.step, engine)?;
+    let copy = Snapshot::new(from.step, engine)?;
     let mut epoch = Epoch::resume(&from, clock);
     let mut run = Run { engine, recipe, input, stop, observer, clock, copy, last: from.last, best: from.best };
     let mut interrupted = false;
@@ -73,7 +74,7 @@ pub fn train(
         // There is no end of them.
         let Some(batch) = steps.next_batch() else { break };
         let rate = steps.rate();
-        batch.train(run.engine, &steps.update())?;
+        run.engine.train_step(&batch.batch(), &steps.update())?;
         drop(batch);
         let step = steps.count();
         let due = !run.ends(step) && run.observer.is_due(step, clock.steps_per_epoch);
@@ -100,7 +101,7 @@ struct Run<'a> {
     observer: &'a mut dyn Observer,
     clock: Clock,
     /// For the day that a number is lost.
-    copy: Copy,
+    copy: Snapshot,
     last: Option<EpochReport>,
     best: Option<Best>,
 }
@@ -115,7 +116,7 @@ impl Run<'_> {
     fn read(&mut self, epoch: &mut Epoch, step: u64, rate: f64) -> Result<(), RunError> {
         let metrics = self.engine.read_metrics()?;
         if !metrics.loss_sum.is_finite() {
-            return Err(self.lost(Lost::Loss(metrics.loss_sum), epoch, step, rate));
+            return Err(self.lost(NonFinite::Loss(metrics.loss_sum), epoch, step, rate));
         }
         epoch.metrics.add(metrics);
         (epoch.read, epoch.read_at) = (Instant::now(), step);
@@ -123,7 +124,7 @@ impl Run<'_> {
     }
 
     /// A number was lost since the last reading: looks for where.
-    fn lost(&mut self, lost: Lost, epoch: &Epoch, step: u64, rate: f64) -> RunError {
+    fn lost(&mut self, lost: NonFinite, epoch: &Epoch, step: u64, rate: f64) -> RunError {
         let copy = std::mem::take(&mut self.copy);
         let origin = copy.find(self.engine, self.recipe, self.input, step);
         RunError::NotFinite(Box::new(NotFinite {
@@ -150,7 +151,7 @@ impl Run<'_> {
         };
         let not_finite = |(which, loss)| {
             RunError::NotFinite(Box::new(NotFinite {
-                lost: Lost::Loss(loss),
+                lost: NonFinite::Loss(loss),
                 finite_at: step,
                 step,
                 rate,
@@ -185,7 +186,7 @@ impl Run<'_> {
         let state = self.engine.state()?;
         match state.not_finite(self.engine.program()) {
             None => Ok(state),
-            Some(_) => Err(self.lost(Lost::Weights, epoch, step, rate)),
+            Some(_) => Err(self.lost(NonFinite::Weights, epoch, step, rate)),
         }
     }
 

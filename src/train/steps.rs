@@ -1,19 +1,19 @@
 //! The steps of a run, one after another: which batch, and which update. From any step on they are the same as if the
 //! run had come there by itself.
 
-use super::failure::RunError;
-use super::feed::{Fed, Feed};
+use super::batches::{BatchSource, NextBatch};
+use super::error::RunError;
 use super::input::Input;
-use super::recipe::Recipe;
-use super::schedule::Clock;
 use super::updates::Updates;
 use crate::data::loader::LoaderOptions;
 use crate::engine::{Engine, Update};
+use crate::recipe::Recipe;
+use crate::recipe::schedule::Clock;
 use std::time::Duration;
 
 /// Where the steps are, and what the next one is made of.
 pub struct Steps {
-    feed: Feed,
+    source: BatchSource,
     updates: Updates,
     done: u64,
 }
@@ -24,8 +24,8 @@ impl Steps {
     /// # Errors
     /// When the data cannot be loaded as the recipe says.
     pub fn new(recipe: &Recipe, input: &Input, engine: &mut dyn Engine, done: u64) -> Result<Self, RunError> {
-        let feed = Feed::new(engine, &input.train, Self::options(recipe, input, done))?;
-        Ok(Self::with(recipe, input, engine, feed, done))
+        let source = BatchSource::new(engine, &input.train, Self::options(recipe, input, done))?;
+        Ok(Self::with(recipe, input, engine, source, done))
     }
 
     /// The same with all batches as pixels, for an engine that is to be looked into.
@@ -33,8 +33,8 @@ impl Steps {
     /// # Errors
     /// When the data cannot be loaded as the recipe says.
     pub fn as_pixels(recipe: &Recipe, input: &Input, engine: &dyn Engine, done: u64) -> Result<Self, RunError> {
-        let feed = Feed::pixels(&input.train, Self::options(recipe, input, done))?;
-        Ok(Self::with(recipe, input, engine, feed, done))
+        let source = BatchSource::pixels(&input.train, Self::options(recipe, input, done))?;
+        Ok(Self::with(recipe, input, engine, source, done))
     }
 
     fn options(recipe: &Recipe, input: &Input, done: u64) -> LoaderOptions {
@@ -43,9 +43,9 @@ impl Steps {
         options.starting_at(done / steps_per_epoch, done % steps_per_epoch)
     }
 
-    fn with(recipe: &Recipe, input: &Input, engine: &dyn Engine, feed: Feed, done: u64) -> Self {
+    fn with(recipe: &Recipe, input: &Input, engine: &dyn Engine, source: BatchSource, done: u64) -> Self {
         let clock = recipe.clock(input.train.len());
-        Steps { feed, updates: Updates::new(recipe, engine.program(), clock), done }
+        Steps { source, updates: Updates::new(recipe, engine.program(), clock), done }
     }
 
     /// How long things are.
@@ -59,8 +59,8 @@ impl Steps {
     }
 
     /// Images of the next step; there is no end.
-    pub fn next_batch(&mut self) -> Option<Fed> {
-        self.feed.next()
+    pub fn next_batch(&mut self) -> Option<NextBatch> {
+        self.source.next()
     }
 
     /// Learning rate of the next step.
@@ -86,6 +86,6 @@ impl Steps {
 
     /// Time spent waiting for input so far.
     pub fn waited(&self) -> Duration {
-        self.feed.waited()
+        self.source.waited()
     }
 }

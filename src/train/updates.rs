@@ -1,10 +1,10 @@
 //! The updates of a run: a pure function of the recipe, the program and the step.
 
-use super::optimizer::Optimizer;
-use super::recipe::Recipe;
-use super::schedule::{Clock, Schedule};
 use crate::engine::Update;
 use crate::lower::program::Program;
+use crate::recipe::Recipe;
+use crate::recipe::optimizer::Optimizer;
+use crate::recipe::schedule::{Clock, Schedule};
 
 /// What every step of a run does with the gradient.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-"""Writes the numbers that tests/golden.rs compares the engines with. Run it beside itself:
+"""Writes the numbers that tests/engines/golden.rs compares the engines with. Run it beside itself:
 
     python tests/golden/make_golden.py
 

@@ -11,9 +11,10 @@
 //! let program = b.finish(logits);
 //! ```
 
-use netc::graph::dims::{Padding, Pair, Shape};
-use netc::lower::program::{
-    Divisor, Init, Loss, Op, OpKind, Parameter, ParameterId, Program, Role, Statistic, StatisticId, Value, ValueId,
+use netc::internals::graph::dims::{Padding, Pair, Shape};
+use netc::internals::graph::layer::Divisor;
+use netc::internals::lower::program::{
+    Init, Loss, Op, OpKind, Parameter, ParameterId, Program, Role, Statistic, StatisticId, Value, ValueId,
     VarianceEstimate,
 };
 

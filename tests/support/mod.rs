@@ -1,15 +1,16 @@
-//! What the tests of the engines share: programs written by hand, a naive interpreter in `f64`, batches, comparisons.
+//! What tests of engines share: programs written by hand, a naive interpreter in `f64`, batches, comparisons.
 
-// Each test file uses its own part of this; clippy's leave for tests does not reach what they share.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
 
 pub mod builder;
 pub mod golden;
 pub mod reference;
 
-use netc::engine::{Batch, State};
-use netc::lower::program::Program;
-use netc::random;
+use netc::internals::data::batch::Batch;
+use netc::internals::engine::State;
+use netc::internals::lower::program::Program;
+use netc::internals::random;
 
 /// A batch that owns its numbers.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl OwnedBatch {
     }
 
     pub fn get(&self) -> Batch<'_> {
-        Batch { images: &self.images, labels: &self.labels, keys: &self.keys }
+        Batch::of_pixels(&self.images, &self.labels, &self.keys)
     }
 }
 

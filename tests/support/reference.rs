@@ -1,10 +1,12 @@
 //! A naive interpreter of a [`Program`]: `f64`, forward only, loops one can read. It shares nothing with the engines
-//! but the program and [`netc::random::dropped`], and is what they are measured against.
+//! but the program and [`netc::internals::random::dropped`], and is what they are measured against.
 
-use netc::engine::{Batch, Mode, State};
-use netc::graph::dims::{Padding, Pair, Shape};
-use netc::lower::program::{Divisor, OpKind, ParameterId, Program, StatisticId, ValueId, VarianceEstimate};
-use netc::random;
+use netc::internals::data::batch::Batch;
+use netc::internals::engine::{Mode, State};
+use netc::internals::graph::dims::{Padding, Pair, Shape};
+use netc::internals::graph::layer::Divisor;
+use netc::internals::lower::program::{OpKind, ParameterId, Program, StatisticId, ValueId, VarianceEstimate};
+use netc::internals::random;
 
 /// What one pass makes.
 #[derive(Debug, Clone)]
@@ -39,7 +41,7 @@ impl From<&State> for Weights {
 pub fn run(program: &Program, weights: &Weights, batch: &Batch<'_>, mode: Mode) -> Pass {
     let n = batch.len();
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); program.values.len()];
-    values[0] = batch.images.iter().map(|x| f64::from(*x)).collect();
+    values[0] = batch.pixels().unwrap().iter().map(|x| f64::from(*x)).collect();
     let mut statistics = weights.statistics.clone();
     for op in &program.ops {
         let x = &values[op.inputs[0].0];

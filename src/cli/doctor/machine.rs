@@ -1,12 +1,12 @@
 //! What the doctor sees without computing anything: versions, processor, memory, data, disk.
 
-use super::super::train::RUNS;
 use super::{Finding, Status};
+use crate::cli::train::RUNS;
 use crate::data::locate::{Located, Places, Request, locate};
 use crate::data::{DataSet, Kind, LoadOptions, Take};
 use crate::diagnostic::Diagnostic;
 use crate::engine::native::kernels::isa::{ISA_VARIABLE, Isa};
-use crate::train::manifest::Machine;
+use crate::run::manifest::Machine;
 use std::io::Write;
 use std::path::Path;
 

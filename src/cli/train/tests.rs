@@ -1,5 +1,8 @@
 use super::*;
-use crate::train::recipe::{Length, Recipe};
+use crate::experiment::spec_hash;
+use crate::recipe::{self, RecipeSource};
+use crate::recipe::{Length, Recipe};
+use crate::source::SourceMap;
 use clap::Parser;
 
 #[derive(Parser)]
@@ -14,7 +17,10 @@ fn parse(line: &str) -> Result<TrainArguments, clap::Error> {
 
 #[test]
 fn options_become_changes_to_the_recipe() {
-    let recipe = |line| Recipe::load(None, &parse(line).unwrap().sets(), &mut SourceMap::new()).unwrap();
+    let recipe = |line| {
+        let sets = parse(line).unwrap().sets();
+        recipe::read(RecipeSource::default().with(&sets), &mut SourceMap::new()).unwrap().recipe
+    };
     let found = recipe("train a.net --epochs 3 --batch 64 --seed 9 --device cpu");
     assert_eq!((found.batch, found.seed, found.length), (64, 9, Length::Epochs(3)));
     assert_eq!(recipe("train a.net --steps 300").length, Length::Steps(300));

@@ -21,7 +21,8 @@ type Bits = (u64, u64, Vec<u32>, Vec<u32>, Vec<u64>);
 
 /// Everything that a batch holds, as bits.
 fn bits(batch: &LoadedBatch) -> Bits {
-    let Batch { images, labels, keys } = batch.batch();
+    let Batch { labels, keys, .. } = batch.batch();
+    let images = batch.batch().pixels().unwrap();
     let images = images.iter().map(|x| x.to_bits()).collect();
     (batch.epoch(), batch.step(), images, labels.to_vec(), keys.to_vec())
 }
@@ -34,14 +35,14 @@ fn all(images: &Subset, options: LoaderOptions) -> Vec<Bits> {
 fn evaluation_sees_every_image_once_in_order() {
     let images = images(10);
     let mut loader = Loader::new(&images, LoaderOptions::evaluation(4, Normalization::None)).unwrap();
-    assert_eq!(loader.steps_per_epoch(), 3);
+    assert_eq!(LoaderOptions::evaluation(4, Normalization::None).steps_per_epoch(10), 3);
     let mut seen = Vec::new();
     let mut sizes = Vec::new();
     for batch in &mut loader {
         sizes.push(batch.len());
         seen.extend_from_slice(batch.indices());
         for (&index, (image, &label)) in
-            batch.indices().iter().zip(batch.batch().images.chunks(32).zip(batch.batch().labels))
+            batch.indices().iter().zip(batch.batch().pixels().unwrap().chunks(32).zip(batch.batch().labels))
         {
             assert_eq!(image, [index as f32 * (1.0 / 255.0); 32]);
             assert_eq!(label, index % 10);
@@ -87,7 +88,8 @@ fn keys_and_variations_belong_to_the_image_not_to_its_place() {
     let mut by_image = std::collections::HashMap::new();
     for batch in Loader::new(&images, LoaderOptions { end: Some(1), ..training(7) }).unwrap() {
         for (n, &index) in batch.indices().iter().enumerate() {
-            let pixels: Vec<u32> = batch.batch().images[n * 32..][..32].iter().map(|x| x.to_bits()).collect();
+            let pixels: Vec<u32> =
+                batch.batch().pixels().unwrap()[n * 32..][..32].iter().map(|x| x.to_bits()).collect();
             assert_eq!(batch.batch().keys[n], random::key(Purpose::Dropout, &[5, 0, u64::from(index)]));
             by_image.insert(index, pixels);
         }
@@ -95,7 +97,8 @@ fn keys_and_variations_belong_to_the_image_not_to_its_place() {
     let sequential = LoaderOptions { order: Order::Sequential, end: Some(1), ..training(3) };
     for batch in Loader::new(&images.hold_out(8, 1).unwrap().0, sequential).unwrap() {
         for (n, index) in batch.indices().iter().enumerate() {
-            let pixels: Vec<u32> = batch.batch().images[n * 32..][..32].iter().map(|x| x.to_bits()).collect();
+            let pixels: Vec<u32> =
+                batch.batch().pixels().unwrap()[n * 32..][..32].iter().map(|x| x.to_bits()).collect();
             assert_eq!(pixels, by_image[index]);
         }
     }
@@ -110,7 +113,7 @@ fn padding_is_the_mean_colour_or_black() {
         let options = LoaderOptions::training(200, normalization.clone(), Some(augment), 1);
         let batch = Loader::new(&images, options).unwrap().next().unwrap();
         // Images of 100 and more are not black; look for padded pixels among them.
-        let padded = |n: usize, expected: f32| batch.batch().images[n * 32..][..32].contains(&expected);
+        let padded = |n: usize, expected: f32| batch.batch().pixels().unwrap()[n * 32..][..32].contains(&expected);
         let large = (0..200).filter(|&n| batch.indices()[n] > 100).collect::<Vec<_>>();
         (large.iter().filter(|&&n| padded(n, 0.0)).count(), large.iter().filter(|&&n| padded(n, -2.0)).count())
     };
@@ -120,12 +123,9 @@ fn padding_is_the_mean_colour_or_black() {
 }
 
 #[test]
-fn an_incomplete_batch_can_be_dropped() {
+fn an_incomplete_batch_is_kept() {
     let images = images(23);
-    let batches = all(&images, LoaderOptions { last: LastBatch::Drop, ..training(5) });
-    assert_eq!(batches.len(), 12);
-    assert!(batches.iter().all(|batch| batch.3.len() == 5));
-    // And a batch may hold more images than there are, if it is kept.
+    // A batch may hold more images than there are.
     let batches = all(&images, training(100));
     assert_eq!(batches.iter().map(|batch| batch.3.len()).collect::<Vec<_>>(), [23, 23, 23]);
     let vast = LoaderOptions { end: Some(1), ..training(usize::MAX) };
@@ -141,7 +141,6 @@ fn options_that_make_no_sense_are_errors() {
     let some = images(10);
     refused(&images(0), training(5));
     refused(&some, training(0));
-    refused(&some, LoaderOptions { last: LastBatch::Drop, ..training(11) });
     refused(&some, training(5).starting_at(0, 3));
     refused(&some, LoaderOptions { normalization: Normalization::PerPixelMean { mean: vec![] }, ..training(5) });
     let augment = Some(Augment { pad: 4, pad_value: PadValue::Zero, flip: false });
@@ -165,7 +164,7 @@ fn a_loader_can_be_left_at_any_time() {
 fn memory_is_used_again() {
     let images = images(50);
     let loader = Loader::new(&images, LoaderOptions { end: Some(40), ..training(5) }).unwrap();
-    let places: std::collections::HashSet<_> = loader.map(|batch| batch.batch().images.as_ptr()).collect();
+    let places: std::collections::HashSet<_> = loader.map(|batch| batch.batch().pixels().unwrap().as_ptr()).collect();
     // One in use, AHEAD waiting, one being filled, and one that may be on its way back.
     assert!(places.len() <= AHEAD + 3, "{}", places.len());
 }

@@ -2,7 +2,8 @@
 
 use super::kernels::peak;
 use super::{NativeEngine, Options, Purpose, StepTime};
-use crate::engine::{Batch, Engine, EngineError, Update};
+use crate::data::batch::Batch;
+use crate::engine::{Engine, EngineError, State, Update};
 use crate::lower::program::Program;
 use crate::random;
 use serde::Serialize;
@@ -85,12 +86,12 @@ impl Default for Effort {
 /// As for the engine.
 pub fn measure(program: &Program, batch: usize, options: Options, effort: Effort) -> Result<Report, EngineError> {
     let mut engine = NativeEngine::new(program.clone(), options)?;
-    engine.load(&program.initial_state(1))?;
+    engine.load(&State::initial(&program, 1))?;
     let key = random::mix(1);
     let images: Vec<f32> = (0..(batch * program.input().elements()) as u64).map(|i| random::normal(key, i)).collect();
     let labels: Vec<u32> = (0..batch as u64).map(|i| random::below(key, i, program.classes() as u64) as u32).collect();
     let keys: Vec<u64> = (0..batch as u64).collect();
-    let data = Batch { images: &images, labels: &labels, keys: &keys };
+    let data = Batch::of_pixels(&images, &labels, &keys);
     let decay = vec![1e-4; program.parameters.len()];
     let update = Update::sgd(0.01, 0.9, &decay);
 

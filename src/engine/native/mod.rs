@@ -21,9 +21,10 @@ mod plan;
 mod step;
 
 pub use fuse::Purpose;
-pub use plan::{Placed, Plan};
+pub use plan::Plan;
 
-use crate::engine::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, Rule, State, Update};
+use crate::data::batch::Batch;
+use crate::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch};
 use crate::lower::program::Program;
 use exec::{Context, Outputs, Profile, Team};
 use kernels::isa::Isa;
@@ -36,7 +37,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How convolutions are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Convolution {
     /// By whichever algorithm is faster, Winograd's among them
     #[default]
@@ -45,7 +46,21 @@ pub enum Convolution {
     Direct,
 }
 
+/// How far a pass in training mode goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TrainingPass {
+    /// To the logits; running statistics stay as they are.
+    Forward,
+    /// To the gradients; running statistics stay as they are.
+    Gradients,
+    /// To the gradients, and running statistics move.
+    Step,
+}
+
 impl Convolution {
+    /// Both ways.
+    pub const ALL: [Convolution; 2] = [Convolution::Fastest, Convolution::Direct];
+
     /// The word for it on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -260,9 +275,10 @@ impl NativeEngine {
         Ok(())
     }
 
-    /// Forward in training mode, and backward unless `forward_only`. The losses lie in `self.losses`.
-    fn run_train(&mut self, batch: &Batch<'_>, forward_only: bool, move_statistics: bool) -> Result<(), EngineError> {
-        batch.validate(&self.program)?;
+    /// A pass in training mode. The losses lie in `self.losses`.
+    fn run_train(&mut self, batch: &Batch<'_>, pass: TrainingPass) -> Result<(), EngineError> {
+        let pixels = batch::pixels(batch, &self.program)?;
+        let forward_only = pass == TrainingPass::Forward;
         self.reserve(Purpose::Train, batch.len())?;
         self.pack(Purpose::Train, forward_only);
         let blocks = blocks(batch.len());
@@ -273,8 +289,9 @@ impl NativeEngine {
             team: &self.team,
             parameters: &self.parameters,
             batch,
+            pixels,
             input_len: self.program.input().elements(),
-            move_statistics,
+            move_statistics: pass == TrainingPass::Step,
             ways: self.team.threads() / blocks,
             profile: self.profile.as_ref().map(|(train, _)| train),
         };
@@ -295,7 +312,7 @@ impl NativeEngine {
         batch: &Batch<'_>,
         take: impl Fn(usize, &[f32]) + Sync + Send,
     ) -> Result<(), EngineError> {
-        batch.validate(&self.program)?;
+        let pixels = batch::pixels(batch, &self.program)?;
         self.reserve(Purpose::Evaluate, batch.len())?;
         self.pack(Purpose::Evaluate, true);
         let context = Context {
@@ -305,6 +322,7 @@ impl NativeEngine {
             team: &self.team,
             parameters: &self.parameters,
             batch,
+            pixels,
             input_len: self.program.input().elements(),
             move_statistics: false,
             ways: self.team.threads() / blocks(batch.len()),
@@ -454,7 +472,7 @@ impl Engine for NativeEngine {
         // One handover to the threads for all that a step does.
         let team = Arc::clone(&self.team);
         team.enter(|| {
-            self.run_train(batch, false, true)?;
+            self.run_train(batch, TrainingPass::Step)?;
             self.update(update);
             Ok(())
         })?;
@@ -487,7 +505,7 @@ impl Engine for NativeEngine {
         let mut logits = vec![0.0; batch.len() * classes];
         match mode {
             Mode::Train => {
-                self.run_train(batch, true, false)?;
+                self.run_train(batch, TrainingPass::Forward)?;
                 let place = self.train.slots[self.train.logits.0].range();
                 let memory = self.arena.numbers().chunks_exact(self.train.block_len);
                 for (block, logits) in memory.zip(logits.chunks_mut(LANES * classes)) {
@@ -507,7 +525,7 @@ impl Engine for NativeEngine {
     }
 
     fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        self.run_train(batch, true, false)?;
+        self.run_train(batch, TrainingPass::Forward)?;
         let mut moments = vec![Vec::new(); self.statistics.len()];
         for norm in &self.layers.norms {
             moments[norm.mean].clone_from(&norm.coefficients.mean);
@@ -517,7 +535,7 @@ impl Engine for NativeEngine {
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        self.run_train(batch, false, false)?;
+        self.run_train(batch, TrainingPass::Gradients)?;
         Ok(self.gradients.clone())
     }
 }

@@ -9,7 +9,7 @@ use super::kernels::lrn::Response;
 use super::kernels::pointwise::Activation;
 use super::kernels::pool::Window;
 use crate::graph::dims::Pair;
-use crate::lower::program::Divisor;
+use crate::graph::layer::Divisor;
 
 /// A piece of a block's memory: index into the plan's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,16 +10,17 @@
 use super::device::{OnDevice, TensorDevice};
 use super::ops::place::spread_rows;
 use super::value::{Matrix, Rows, upload, upload_rows};
-use crate::data::augment::PadValue;
+use crate::data::augment::{PadValue, Variation};
+use crate::data::batch::ImageSet;
 use crate::data::normalize::{Normalization, image_statistics};
 use crate::engine::EngineError;
-use crate::engine::resident::{ImageSet, Picked};
+
 use crate::graph::dims::Shape;
 use dfdx::prelude::*;
 
 /// A set of images on the device.
 #[derive(Debug)]
-pub(super) struct Images<D: TensorDevice> {
+pub(super) struct ResidentSet<D: TensorDevice> {
     set: ImageSet,
     shape: Shape,
     /// (images · height + 1) × (channels · (width + 1)).
@@ -40,7 +41,7 @@ enum After<D: TensorDevice> {
     EachImage,
 }
 
-impl<D: TensorDevice> Images<D> {
+impl<D: TensorDevice> ResidentSet<D> {
     /// Puts a set on the device; `None` where it is too large.
     pub fn new(device: &D, set: &ImageSet) -> Result<Option<Self>, EngineError> {
         let shape = set.split.shape();
@@ -114,11 +115,11 @@ impl<D: TensorDevice> Images<D> {
     }
 
     /// The images of a batch, elements × batch. The batch is known to fit.
-    pub fn batch(&self, device: &D, batch: &Picked<'_>) -> Result<Matrix<D>, D::Err> {
+    pub fn batch(&self, device: &D, indices: &[u32], variations: &[Variation]) -> Result<Matrix<D>, D::Err> {
         let (plane, channels) = (self.shape.plane(), self.shape.channels());
-        let (height, width, count) = (plane.height, plane.width, batch.len());
+        let (height, width, count) = (plane.height, plane.width, indices.len());
         let outside = self.set.split.len() * height;
-        let picks = || batch.indices.iter().zip(batch.variations);
+        let picks = || indices.iter().zip(variations);
         let rows = picks().flat_map(|(&index, variation)| {
             (0..height)
                 .map(move |row| variation.row(row, height).map_or(outside, |from| index as usize * height + from))
@@ -141,7 +142,7 @@ impl<D: TensorDevice> Images<D> {
             After::Nothing => Ok(images),
             After::Subtract(means) => images.try_sub(spread_rows(means, &shape)?),
             After::EachImage => {
-                let (means, factors) = self.statistics(batch);
+                let (means, factors) = self.statistics(indices, variations);
                 let along = |values: Vec<f32>| {
                     device.try_tensor_from_vec(values, (count,))?.try_broadcast_like::<_, Axis<0>>(&shape)
                 };
@@ -151,13 +152,13 @@ impl<D: TensorDevice> Images<D> {
     }
 
     /// Mean and factor of each image, after its crop.
-    fn statistics(&self, batch: &Picked<'_>) -> (Vec<f32>, Vec<f32>) {
+    fn statistics(&self, indices: &[u32], variations: &[Variation]) -> (Vec<f32>, Vec<f32>) {
         let plane = self.shape.plane();
         let mut bytes = vec![0; self.shape.elements()];
-        let of_image = |(&index, variation): (&u32, &crate::data::augment::Variation)| {
+        let of_image = |(&index, variation): (&u32, &Variation)| {
             variation.apply(self.set.split.image(index as usize), &mut bytes, plane.height, plane.width);
             image_statistics(&bytes)
         };
-        batch.indices.iter().zip(batch.variations).map(of_image).unzip()
+        indices.iter().zip(variations).map(of_image).unzip()
     }
 }

@@ -16,17 +16,16 @@ mod update;
 mod value;
 mod window;
 
-#[cfg(feature = "cuda")]
-pub use cuda::open_cuda;
-pub use device::{Lowering, TensorDevice};
+pub use device::Lowering;
+use device::TensorDevice;
 
-use super::resident::{ImageSet, Picked, Resident, SetId};
-use super::{Arithmetic, Batch, Engine, EngineError, Metrics, Mode, Rule, State, Update};
+use super::{Arithmetic, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch};
+use crate::data::batch::{Batch, ImageSet, Images, SetId};
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
 use device::{OnDevice, Recording};
 use dfdx::prelude::*;
 use forward::{Outcome, Pass};
-use images::Images;
+use images::ResidentSet;
 use loss::{Pending, cross_entropy, log_probabilities, loss_there};
 use ops::channels::Ones;
 use ops::norm::Moments;
@@ -38,7 +37,7 @@ use value::{Matrix, Rows, fetch, transposed, upload, upload_rows};
 ///
 /// A fresh engine holds zeros; [`Engine::load`] gives it a state.
 #[derive(Debug)]
-pub struct TensorEngine<D: TensorDevice = Cpu> {
+struct TensorEngine<D: TensorDevice> {
     device: D,
     program: Program,
     ready: Vec<Ready<D>>,
@@ -53,68 +52,58 @@ pub struct TensorEngine<D: TensorDevice = Cpu> {
     ones: Ones<D>,
     pending: Pending<D>,
     /// Image sets that lie on the device.
-    sets: Vec<Images<D>>,
+    sets: Vec<ResidentSet<D>>,
     batch_size: usize,
 }
 
-/// The images of a batch: pixels, or where they lie already.
-#[derive(Clone, Copy)]
-enum Given<'a> {
-    Pixels(&'a Batch<'a>),
-    Picked(&'a Picked<'a>),
+/// The engine on the CPU. It is not generic, so that dfdx is compiled once, here.
+///
+/// # Errors
+/// [`EngineError::Program`] when the program contradicts itself.
+pub fn cpu(program: Program) -> Result<Box<dyn ReferenceEngine>, EngineError> {
+    cpu_as(program, Cpu::LOWERING)
 }
 
-impl Given<'_> {
-    fn labels(&self) -> &[u32] {
-        match self {
-            Given::Pixels(batch) => batch.labels,
-            Given::Picked(batch) => batch.labels,
-        }
-    }
-
-    fn keys(&self) -> &[u64] {
-        match self {
-            Given::Pixels(batch) => batch.keys,
-            Given::Picked(batch) => batch.keys,
-        }
-    }
+/// The same with the kernels that suit another device, for tests.
+///
+/// # Errors
+/// As for [`cpu`].
+pub fn cpu_as(program: Program, lowering: Lowering) -> Result<Box<dyn ReferenceEngine>, EngineError> {
+    Ok(Box::new(TensorEngine::lowered(program, Cpu::default(), lowering)?))
 }
 
-impl TensorEngine<Cpu> {
-    /// An engine on the CPU.
-    ///
-    /// # Errors
-    /// [`EngineError::Program`] when the program contradicts itself.
-    pub fn cpu(program: Program) -> Result<Self, EngineError> {
-        Self::on_device(program, Cpu::default())
-    }
-}
+/// Makes engines that share a device.
+pub type Maker = Box<dyn Fn(Program) -> Result<Box<dyn ReferenceEngine>, EngineError>>;
 
+/// Engines on the CUDA device with this number, counted from 0.
+///
+/// # Errors
+/// [`EngineError::Device`] when there is no driver or no such device; those made fail as with [`cpu`].
 #[cfg(feature = "cuda")]
-impl TensorEngine<Cuda> {
-    /// An engine on the CUDA device with this number, counted from 0.
+pub fn on_cuda(ordinal: usize) -> Result<Maker, EngineError> {
+    let device = cuda::open_cuda(ordinal)?;
+    Ok(Box::new(move |program| Ok(Box::new(TensorEngine::lowered(program, device.clone(), Cuda::LOWERING)?))))
+}
+
+/// What the reference engine shows beside what every engine does.
+pub trait ReferenceEngine: Engine {
+    /// The name of the first layer whose output over a batch, in [`Mode::Train`], has a number that is none.
     ///
     /// # Errors
-    /// [`EngineError::Device`] when there is no driver or no such device, as for [`TensorEngine::cpu`] besides.
-    pub fn cuda(program: Program, ordinal: usize) -> Result<Self, EngineError> {
-        Self::on_device(program, open_cuda(ordinal)?)
-    }
+    /// As for [`Engine::train_step`].
+    fn first_not_finite(&mut self, batch: &Batch<'_>) -> Result<Option<String>, EngineError>;
+
+    /// The pixels of a batch as the network sees them, N×C×H×W: for tests of images that lie on the device.
+    ///
+    /// # Errors
+    /// As for [`Engine::train_step`].
+    #[cfg(any(test, feature = "internals"))]
+    fn pixels(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>, EngineError>;
 }
 
 impl<D: TensorDevice> TensorEngine<D> {
-    /// An engine on a device of one's own.
-    ///
-    /// # Errors
-    /// [`EngineError::Program`] when the program contradicts itself, [`EngineError::Device`] when the device fails.
-    pub fn on_device(program: Program, device: D) -> Result<Self, EngineError> {
-        Self::lowered(program, device, D::LOWERING)
-    }
-
-    /// The same in the forms that suit another device, for tests.
-    ///
-    /// # Errors
-    /// As for [`TensorEngine::on_device`]; CUDA refuses [`Lowering::Products`].
-    pub fn lowered(program: Program, device: D, lowering: Lowering) -> Result<Self, EngineError> {
+    /// An engine on a device; CUDA refuses [`Lowering::Products`].
+    fn lowered(program: Program, device: D, lowering: Lowering) -> Result<Self, EngineError> {
         // Without it every tensor is fresh memory from the system, which takes longer than filling it.
         device.try_enable_cache().on::<D>()?;
         let ready = plan::prepare(&device, lowering, &program)?;
@@ -151,23 +140,14 @@ impl<D: TensorDevice> TensorEngine<D> {
         })
     }
 
-    /// The name of the first layer whose output over a batch, in [`Mode::Train`], has a number that is none.
-    ///
-    /// # Errors
-    /// As for [`Engine::train_step`].
-    pub fn first_not_finite(&mut self, batch: &Batch<'_>) -> Result<Option<String>, EngineError> {
-        let outcome = self.pass(Given::Pixels(batch), Mode::Train, NoneTape, true)?;
-        Ok(outcome.not_finite.and_then(|at| self.program.ops.get(at)).map(|op| op.name.clone()))
-    }
-
     /// One pass over a batch.
-    fn run<T: Recording<D>>(&mut self, batch: Given<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
+    fn run<T: Recording<D>>(&mut self, batch: &Batch<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
         self.pass(batch, mode, tape, false)
     }
 
     fn pass<T: Recording<D>>(
         &mut self,
-        batch: Given<'_>,
+        batch: &Batch<'_>,
         mode: Mode,
         tape: T,
         watch: bool,
@@ -182,35 +162,35 @@ impl<D: TensorDevice> TensorEngine<D> {
             statistics: &self.statistics,
             ones: &mut self.ones,
             mode,
-            keys: batch.keys(),
+            keys: batch.keys,
             watch,
         };
         pass.run(images, tape)
     }
 
     /// The images of a batch, elements × batch.
-    fn images(&mut self, batch: Given<'_>) -> Result<Matrix<D>, EngineError> {
-        match batch {
-            Given::Pixels(batch) => batch.validate(&self.program)?,
-            Given::Picked(batch) => batch.validate(&self.program, self.set(batch.set)?.set().split.len())?,
-        }
-        let count = batch.labels().len();
+    fn images(&mut self, batch: &Batch<'_>) -> Result<Matrix<D>, EngineError> {
+        let of_set = |id: SetId| self.sets.get(id.0).map(|images| images.set().split.len());
+        batch::validate(batch, &self.program, of_set)?;
+        let count = batch.len();
         if self.batch_size != count {
             // Nothing cached fits another batch size, and the cache never forgets by itself.
             self.ones.clear();
             self.device.try_empty_cache().on::<D>()?;
             self.batch_size = count;
         }
-        match batch {
-            Given::Pixels(batch) => {
+        match batch.images {
+            Images::Pixels(pixels) => {
                 let elements = self.program.input().elements();
-                upload(&self.device, transposed(batch.images, count, elements), elements, count).on::<D>()
+                upload(&self.device, transposed(pixels, count, elements), elements, count).on::<D>()
             }
-            Given::Picked(batch) => self.set(batch.set)?.batch(&self.device, batch).on::<D>(),
+            Images::Resident { set, indices, variations } => {
+                self.set(set)?.batch(&self.device, indices, variations).on::<D>()
+            }
         }
     }
 
-    fn set(&self, id: SetId) -> Result<&Images<D>, EngineError> {
+    fn set(&self, id: SetId) -> Result<&ResidentSet<D>, EngineError> {
         self.sets.get(id.0).ok_or_else(|| EngineError::Batch("its images are not on the device".into()))
     }
 
@@ -223,7 +203,7 @@ impl<D: TensorDevice> TensorEngine<D> {
     #[allow(clippy::type_complexity)]
     fn differentiate(
         &mut self,
-        batch: Given<'_>,
+        batch: &Batch<'_>,
         measured: bool,
     ) -> Result<(Gradients<f32, D>, Vec<(usize, Moments<D>)>), EngineError> {
         let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
@@ -233,12 +213,12 @@ impl<D: TensorDevice> TensorEngine<D> {
         let loss = match self.ones.lowering {
             Lowering::Products => {
                 if measured {
-                    self.pending.push(logits, batch.labels())?;
+                    self.pending.push(logits, batch.labels)?;
                 }
-                cross_entropy(taped, batch.labels(), smoothing).on::<D>()?
+                cross_entropy(taped, batch.labels, smoothing).on::<D>()?
             }
             Lowering::Launches => {
-                let labels = self.labels(batch.labels())?;
+                let labels = self.labels(batch.labels)?;
                 let (loss, own) = loss_there(taped, &labels, smoothing).on::<D>()?;
                 if measured {
                     self.pending.add(logits, &labels, own)?;
@@ -247,48 +227,6 @@ impl<D: TensorDevice> TensorEngine<D> {
             }
         };
         Ok((loss.try_backward().on::<D>()?, outcome.moments))
-    }
-
-    fn train(&mut self, batch: Given<'_>, update: &Update<'_>) -> Result<(), EngineError> {
-        update.validate(&self.program)?;
-        self.keep_for(update)?;
-        let (mut gradients, moments) = self.differentiate(batch, true)?;
-        if let Some(most) = update.clip {
-            update::clip(&self.parameters, &mut gradients, most).on::<D>()?;
-        }
-        let (mut squares, mut averages) = (self.squares.iter_mut(), self.averages.iter_mut());
-        for (place, parameter) in self.parameters.iter_mut().enumerate() {
-            let kept = Kept { squares: squares.next(), average: averages.next() };
-            update::step(place, parameter, &mut self.velocities, kept, &mut gradients, update).on::<D>()?;
-        }
-        self.follow(moments)
-    }
-
-    fn measure(&mut self, batch: Given<'_>) -> Result<(), EngineError> {
-        let logits = self.run(batch, Mode::Evaluate, NoneTape)?.logits;
-        match self.ones.lowering {
-            Lowering::Products => self.pending.push(logits, batch.labels()),
-            Lowering::Launches => {
-                let labels = self.labels(batch.labels())?;
-                let (_, own) = log_probabilities(logits.clone(), &labels).on::<D>()?;
-                self.pending.add(logits, &labels, own)
-            }
-        }
-    }
-
-    fn moments_of(&mut self, batch: Given<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        let outcome = self.run(batch, Mode::Train, NoneTape)?;
-        let mut moments = vec![Vec::new(); self.statistics.len()];
-        for (op, of_batch) in outcome.moments {
-            if let Some(OpKind::BatchNorm { mean, variance, .. }) = self.program.ops.get(op).map(|op| &op.kind) {
-                for (statistic, values) in [(mean, of_batch.mean), (variance, of_batch.variance)] {
-                    if let Some(found) = moments.get_mut(statistic.0) {
-                        *found = fetch(&values)?;
-                    }
-                }
-            }
-        }
-        Ok(moments)
     }
 
     /// Whether every parameter is a finite number. What goes wrong on the way there, in the activations too, comes to
@@ -382,17 +320,48 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
         })
     }
 
-    fn resident(&mut self) -> Option<&mut dyn Resident> {
+    fn keep(&mut self, set: &ImageSet) -> Result<Option<SetId>, EngineError> {
         // Where products are the form, the images are as near to the device as they can be.
-        (self.ones.lowering == Lowering::Launches).then_some(self)
+        if self.ones.lowering == Lowering::Products {
+            return Ok(None);
+        }
+        let (found, wanted) = (set.split.shape(), self.program.input());
+        if found != wanted {
+            return Err(EngineError::Batch(format!("images of {found} where the network takes {wanted}")));
+        }
+        if let Some(at) = self.sets.iter().position(|images| images.set().serves(set)) {
+            return Ok(Some(SetId(at)));
+        }
+        let Some(images) = ResidentSet::new(&self.device, set)? else { return Ok(None) };
+        self.sets.push(images);
+        Ok(Some(SetId(self.sets.len() - 1)))
     }
 
     fn train_step(&mut self, batch: &Batch<'_>, update: &Update<'_>) -> Result<(), EngineError> {
-        self.train(Given::Pixels(batch), update)
+        update.validate(&self.program)?;
+        self.keep_for(update)?;
+        let (mut gradients, moments) = self.differentiate(batch, true)?;
+        if let Some(most) = update.clip {
+            update::clip(&self.parameters, &mut gradients, most).on::<D>()?;
+        }
+        let (mut squares, mut averages) = (self.squares.iter_mut(), self.averages.iter_mut());
+        for (place, parameter) in self.parameters.iter_mut().enumerate() {
+            let kept = Kept { squares: squares.next(), average: averages.next() };
+            update::step(place, parameter, &mut self.velocities, kept, &mut gradients, update).on::<D>()?;
+        }
+        self.follow(moments)
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
-        self.measure(Given::Pixels(batch))
+        let logits = self.run(batch, Mode::Evaluate, NoneTape)?.logits;
+        match self.ones.lowering {
+            Lowering::Products => self.pending.push(logits, batch.labels),
+            Lowering::Launches => {
+                let labels = self.labels(batch.labels)?;
+                let (_, own) = log_probabilities(logits.clone(), &labels).on::<D>()?;
+                self.pending.add(logits, &labels, own)
+            }
+        }
     }
 
     fn read_metrics(&mut self) -> Result<Metrics, EngineError> {
@@ -404,17 +373,28 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
     }
 
     fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError> {
-        let logits = self.run(Given::Pixels(batch), mode, NoneTape)?.logits;
+        let logits = self.run(batch, mode, NoneTape)?.logits;
         let (classes, images) = *logits.shape();
         Ok(transposed(&fetch(&logits)?, classes, images))
     }
 
     fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        self.moments_of(Given::Pixels(batch))
+        let outcome = self.run(batch, Mode::Train, NoneTape)?;
+        let mut moments = vec![Vec::new(); self.statistics.len()];
+        for (op, of_batch) in outcome.moments {
+            if let Some(OpKind::BatchNorm { mean, variance, .. }) = self.program.ops.get(op).map(|op| &op.kind) {
+                for (statistic, values) in [(mean, of_batch.mean), (variance, of_batch.variance)] {
+                    if let Some(found) = moments.get_mut(statistic.0) {
+                        *found = fetch(&values)?;
+                    }
+                }
+            }
+        }
+        Ok(moments)
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        let (mut gradients, _) = self.differentiate(Given::Pixels(batch), false)?;
+        let (mut gradients, _) = self.differentiate(batch, false)?;
         let host = |parameter: &Matrix<D>| {
             // A parameter that the loss does not reach has none yet: it is zero.
             gradients.try_alloc_for(parameter).on::<D>()?;
@@ -424,36 +404,17 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
     }
 }
 
-impl<D: TensorDevice> Resident for TensorEngine<D> {
-    fn keep(&mut self, set: &ImageSet) -> Result<Option<SetId>, EngineError> {
-        let (found, wanted) = (set.split.shape(), self.program.input());
-        if found != wanted {
-            return Err(EngineError::Batch(format!("images of {found} where the network takes {wanted}")));
-        }
-        if let Some(at) = self.sets.iter().position(|images| images.set().serves(set)) {
-            return Ok(Some(SetId(at)));
-        }
-        let Some(images) = Images::new(&self.device, set)? else { return Ok(None) };
-        self.sets.push(images);
-        Ok(Some(SetId(self.sets.len() - 1)))
+impl<D: TensorDevice> ReferenceEngine for TensorEngine<D> {
+    fn first_not_finite(&mut self, batch: &Batch<'_>) -> Result<Option<String>, EngineError> {
+        let outcome = self.pass(batch, Mode::Train, NoneTape, true)?;
+        Ok(outcome.not_finite.and_then(|at| self.program.ops.get(at)).map(|op| op.name.clone()))
     }
 
-    fn pixels(&mut self, batch: &Picked<'_>) -> Result<Vec<f32>, EngineError> {
-        let images = self.images(Given::Picked(batch))?;
+    #[cfg(any(test, feature = "internals"))]
+    fn pixels(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>, EngineError> {
+        let images = self.images(batch)?;
         let (elements, count) = *images.shape();
         Ok(transposed(&fetch(&images)?, elements, count))
-    }
-
-    fn train_picked(&mut self, batch: &Picked<'_>, update: &Update<'_>) -> Result<(), EngineError> {
-        self.train(Given::Picked(batch), update)
-    }
-
-    fn evaluate_picked(&mut self, batch: &Picked<'_>) -> Result<(), EngineError> {
-        self.measure(Given::Picked(batch))
-    }
-
-    fn moments_picked(&mut self, batch: &Picked<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        self.moments_of(Given::Picked(batch))
     }
 }
 

@@ -2,8 +2,9 @@ use super::*;
 use crate::compile::{Options, compile_text};
 use crate::diagnostic::{Code, Diagnostic, has_errors};
 use crate::graph::catalog;
-use crate::syntax::span::SourceMap;
-use crate::train::recipe::Recipe;
+use crate::recipe::{self, RecipeSource};
+use crate::source::SourceMap;
+use crate::syntax::foreign::{LAYERS, dotted, line};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -38,7 +39,7 @@ fn compiles(piece: &str, callees: &[&str]) -> bool {
             }
         }
     }
-    let recipe = || Recipe::read(Some((Path::new("x.yaml"), piece.to_string())), &[], &mut SourceMap::new());
+    let recipe = || recipe::read(RecipeSource::text(Path::new("x.yaml"), piece), &mut SourceMap::new());
     texts.iter().any(|text| !has_errors(&messages(text))) || (piece.contains(':') && recipe().is_ok())
 }
 

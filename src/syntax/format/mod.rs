@@ -10,8 +10,8 @@ mod tokens;
 mod tree;
 
 use super::parse::parse;
-use super::span::FileId;
 use crate::diagnostic::Diagnostic;
+use crate::source::FileId;
 use tokens::{Kind, Token};
 use tree::{Body, Entry, Item, KEYWORDS, Parens, Piece, Statement};
 

@@ -1,13 +1,13 @@
 use super::*;
 use crate::data::{DataSet, LoadOptions, Take};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::engine::mock::{self, MockEngine};
 use crate::graph::dims::Shape;
-use crate::train::failure::{NotFinite, Origin, Place};
-use crate::train::mock::{self, MockEngine};
-use crate::train::optimizer::Optimizer;
-use crate::train::recipe::{Augment, Length};
-use crate::train::report::{Evaluated, Which};
-use crate::train::schedule::{Curve, Moment};
+use crate::recipe::optimizer::Optimizer;
+use crate::recipe::schedule::{Curve, Moment};
+use crate::recipe::{Augment, Length};
+use crate::train::error::{Location, NotFinite, Origin};
+use crate::train::report::{EvalSet, Evaluated};
 
 const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
 
@@ -32,7 +32,7 @@ fn recipe() -> Recipe {
 struct Log {
     steps: Vec<StepReport>,
     epochs: Vec<EpochReport>,
-    evaluated: Vec<(Which, u64, u64)>,
+    evaluated: Vec<(EvalSet, u64, u64)>,
     states: Vec<State>,
     stop: Stop,
     stop_at_step: Option<u64>,
@@ -50,7 +50,7 @@ impl Observer for Log {
         }
     }
 
-    fn evaluating(&mut self, which: Which, done: u64, total: u64) {
+    fn evaluating(&mut self, which: EvalSet, done: u64, total: u64) {
         self.evaluated.push((which, done, total));
         if self.stop_in_evaluation {
             self.stop.request();
@@ -101,7 +101,7 @@ fn it_learns_and_reports() {
         assert!(epoch.train.loss.is_finite() && epoch.images_per_second > 0.0);
     }
     assert!(log.epochs[2].train.loss < log.epochs[0].train.loss, "{:?}", log.epochs);
-    assert_eq!(log.evaluated.last(), Some(&(Which::Test, 40, 40)));
+    assert_eq!(log.evaluated.last(), Some(&(EvalSet::Test, 40, 40)));
     assert_eq!(outcome.position.last, log.epochs.last().copied());
     assert_eq!(outcome.state, log.states[2]);
     assert!(log.steps.iter().all(|report| report.total_steps == 39));
@@ -159,7 +159,7 @@ fn held_out_images_are_not_trained_on() {
     let recipe = Recipe { hold_out: 50, ..recipe() };
     let (_, outcome) = run(&recipe, &shapes(200, 40), &mut log, None);
     assert!(log.epochs.iter().all(|e| e.train.images == 150 && e.held_out.unwrap().images == 50));
-    assert_eq!(outcome.unwrap().position.best.unwrap().chosen_on, Which::HeldOut);
+    assert_eq!(outcome.unwrap().position.best.unwrap().chosen_on, EvalSet::HeldOut);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     assert_eq!(diagnostic.message, "the training loss is NaN at step 26 (learning rate 0.002)");
     assert_eq!(diagnostic.notes, ["it was finite up to step 20", "the weights saved are those of the end of epoch 1"]);
     assert!(diagnostic.help[0].contains("learning_rate=0.0002"), "{:?}", diagnostic.help);
-    let origin = Some(Origin { step: 23, place: Place::Output("conv1".into()) });
+    let origin = Some(Origin { step: 23, place: Location::Output("conv1".into()) });
     let diagnostic = Diagnostic::from(RunError::NotFinite(Box::new(NotFinite { origin, ..at })));
     assert_eq!(diagnostic.notes[0], "it began in step 23: the first number lost is in the output of `conv1`");
 }
@@ -207,8 +207,8 @@ fn the_first_number_lost_is_found() {
     let Err(RunError::NotFinite(at)) = outcome else { panic!("{outcome:?}") };
     let origin = at.origin.expect("it happens again");
     // The mock bounds its loss and gradient: only the update can leave the numbers, and only the weights tell of it.
-    assert_eq!((at.lost, at.step), (Lost::Weights, 13));
-    assert_eq!(origin, Origin { step: 2, place: Place::Update("linear1.weight".into()) });
+    assert_eq!((at.lost, at.step), (NonFinite::Weights, 13));
+    assert_eq!(origin, Origin { step: 2, place: Location::Update("linear1.weight".into()) });
 }
 
 /// From every checkpoint on, and from wherever it was interrupted, a run comes to the same bits and the same results.
@@ -219,7 +219,7 @@ fn a_run_goes_on_from_any_position() {
         epochs.iter().map(|e| EpochReport { images_per_second: 0.0, seconds: 0.0, waited: 0.0, ..*e }).collect()
     };
     let mut recipe = recipe();
-    recipe.batch_norm.statistics = crate::train::recipe::Statistics::Population;
+    recipe.batch_norm.statistics = crate::recipe::Statistics::Population;
     let input = Input::new(&data, &recipe).unwrap();
     let mut whole = Log { checkpoint_every: Some(1), ..Log::default() };
     let (_, outcome) = run(&recipe, &data, &mut whole, None);
@@ -256,12 +256,12 @@ fn true_averages_do_not_touch_training() {
     let data = shapes(200, 40);
     let moving = run(&recipe(), &data, &mut Log::default(), None).1.unwrap();
     let mut recipe = recipe();
-    recipe.batch_norm.statistics = crate::train::recipe::Statistics::Population;
+    recipe.batch_norm.statistics = crate::recipe::Statistics::Population;
     let mut log = Log::default();
     let found = run(&recipe, &data, &mut log, None).1.unwrap();
     assert_eq!(found.state, moving.state);
     assert!(log.epochs.iter().all(|epoch| epoch.test_moving.is_some()));
-    assert!(log.evaluated.contains(&(Which::Population, 200, 200)));
+    assert!(log.evaluated.contains(&(EvalSet::Population, 200, 200)));
     assert_eq!(log.states.last().unwrap().parameters, found.state.parameters);
     assert_ne!(log.states.last().unwrap().statistics, found.state.statistics);
 }

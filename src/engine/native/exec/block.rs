@@ -43,7 +43,7 @@ impl Work<'_> {
         match *step {
             B::Pack { to } => {
                 let len = self.context.input_len;
-                let images = &batch.images[self.images.start * len..self.images.end * len];
+                let images = &self.context.pixels[self.images.start * len..self.images.end * len];
                 let [to] = self.slots(memory, [to])?;
                 layout::pack(images, len, to);
             }

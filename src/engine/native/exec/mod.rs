@@ -16,7 +16,8 @@ use super::kernels::loss::BlockLoss;
 use super::layers::Layers;
 use super::plan::Plan;
 use super::step::{Kind, Slot};
-use crate::engine::{Batch, EngineError};
+use crate::data::batch::Batch;
+use crate::engine::EngineError;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -115,6 +116,8 @@ pub struct Context<'a> {
     pub parameters: &'a [Vec<f32>],
     /// The batch.
     pub batch: &'a Batch<'a>,
+    /// Its images, N×C×H×W.
+    pub pixels: &'a [f32],
     /// Numbers of an input image.
     pub input_len: usize,
     /// Whether running statistics move.

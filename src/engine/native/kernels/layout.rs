@@ -44,17 +44,6 @@ pub fn unpack(packed: &[f32], elements: usize, images: &mut [f32]) {
     }
 }
 
-/// Sum over pixels and lanes of whole vectors, lane by lane first: the order is fixed by the length alone.
-pub fn sum(plane: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    for vector in plane.chunks_exact(LANES) {
-        for (sum, value) in lanes.iter_mut().zip(vector) {
-            *sum += value;
-        }
-    }
-    lanes.iter().sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use super::isa::Isa;
 use super::pointwise::Lanes;
 use super::simd::{self, Simd, Task};
 use crate::graph::dims::{Padding, Pair};
-use crate::lower::program::Divisor;
+use crate::graph::layer::Divisor;
 
 /// A window sliding over planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -460,18 +460,6 @@ pub fn prefetch(at: *const f32) {
     let _ = at;
 }
 
-/// As [`prefetch`], for a line that will be written.
-#[inline(always)]
-pub fn prefetch_to_write(at: *const f32) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: as in `prefetch`.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = at;
-}
-
 /// [`Simd::ROWS`] of an instruction set.
 pub fn rows(isa: Isa) -> usize {
     match isa {

@@ -5,7 +5,7 @@ use super::place::{Placement, spread_rows};
 use crate::engine::tensor::device::{Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, Rows, upload, upload_rows};
 use crate::engine::tensor::window::Windows;
-use crate::lower::program::Divisor;
+use crate::graph::layer::Divisor;
 use dfdx::prelude::*;
 
 /// A max pool, ready to run: one choice of rows a tap.

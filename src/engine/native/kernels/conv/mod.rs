@@ -1,8 +1,8 @@
 //! Two-dimensional convolution of blocks of images, forward and backward.
 //!
 //! ```
-//! use netc::engine::native::kernels::{LANES, buffer::Buffer, conv::{Conv, ConvShape, Epilogue}, isa::Isa};
-//! use netc::graph::dims::{Padding, Pair};
+//! use netc::bench::kernels::{LANES, buffer::Buffer, conv::{Conv, ConvShape, Epilogue}, isa::Isa};
+//! use netc::bench::dims::{Padding, Pair};
 //!
 //! let shape = ConvShape {
 //!     in_channels: 3, out_channels: 8, input: Pair::square(10), kernel: Pair::square(3), stride: Pair::square(1),
@@ -55,7 +55,6 @@ pub struct Epilogue<'a> {
 #[derive(Debug, Clone)]
 pub struct Conv {
     shape: ConvShape,
-    isa: Isa,
     forward: Algorithm,
     backward: Algorithm,
     weights: WeightAlgorithm,
@@ -145,7 +144,7 @@ impl Conv {
         shape.validate()?;
         let forward = Algorithm::choose(&shape, Direct::forward(&shape, isa), || Winograd::forward(&shape, isa));
         let backward = Algorithm::choose(&shape, Direct::backward(&shape, isa), || Winograd::backward(&shape, isa));
-        Ok(Conv { shape, isa, forward, backward, weights: WeightAlgorithm::choose(&shape, isa) })
+        Ok(Conv { shape, forward, backward, weights: WeightAlgorithm::choose(&shape, isa) })
     }
 
     /// Plain sums of products in every direction. Slower, and rounded less than Winograd's.
@@ -156,7 +155,7 @@ impl Conv {
         shape.validate()?;
         let forward = Algorithm::Direct(Direct::forward(&shape, isa));
         let backward = Algorithm::Direct(Direct::backward(&shape, isa));
-        Ok(Conv { shape, isa, forward, backward, weights: WeightAlgorithm::Direct(Direct::forward(&shape, isa)) })
+        Ok(Conv { shape, forward, backward, weights: WeightAlgorithm::Direct(Direct::forward(&shape, isa)) })
     }
 
     /// Winograd wherever it exists, or nowhere: for tests, whose shapes are too small for it to be chosen.
@@ -169,7 +168,7 @@ impl Conv {
         let forward = Algorithm::Winograd(Winograd::forward(&shape, isa));
         let backward = Algorithm::Winograd(Winograd::backward(&shape, isa));
         let weights = WeightAlgorithm::Winograd(WinogradWeights::new(&shape, isa));
-        Ok(Conv { shape, isa, forward, backward, weights })
+        Ok(Conv { shape, forward, backward, weights })
     }
 
     /// The sizes.
@@ -177,12 +176,8 @@ impl Conv {
         &self.shape
     }
 
-    /// The instruction set.
-    pub fn isa(&self) -> Isa {
-        self.isa
-    }
-
     /// What computes forward, data gradient and weight gradient, for reports.
+    #[cfg(any(test, feature = "bench"))]
     pub fn algorithms(&self) -> String {
         let name = |algorithm: &Algorithm| match algorithm {
             Algorithm::Direct(_) => "direct",
@@ -325,25 +320,6 @@ impl Conv {
             }
             WeightAlgorithm::Winograd(winograd) => {
                 winograd.run(inputs, output_gradients, channels, weight_gradient, scratch);
-            }
-        }
-    }
-
-    /// db = Σ over images and positions of dy, for all output channels (O numbers), over a run of whole blocks; unused
-    /// lanes of the gradients must be zero.
-    ///
-    /// # Panics
-    /// When a slice has the wrong length.
-    pub fn bias_gradient(&self, output_gradients: &[f32], bias_gradient: &mut [f32], accumulate: bool) {
-        let shape = &self.shape;
-        assert_eq!(output_gradients.len() % shape.output_len(), 0);
-        assert_eq!(bias_gradient.len(), shape.out_channels);
-        if !accumulate {
-            bias_gradient.fill(0.0);
-        }
-        for block in output_gradients.chunks_exact(shape.output_len()) {
-            for (sum, plane) in bias_gradient.iter_mut().zip(block.chunks_exact(shape.output().area() * LANES)) {
-                *sum += super::layout::sum(plane);
             }
         }
     }

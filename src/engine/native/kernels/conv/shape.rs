@@ -102,6 +102,7 @@ impl ConvShape {
     }
 
     /// Multiply-adds of one image by the definition, counting taps that fall on padding.
+    #[cfg(any(test, feature = "bench"))]
     pub fn multiply_adds(&self) -> usize {
         self.weight_len() * self.output().area()
     }

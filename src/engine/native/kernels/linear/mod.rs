@@ -23,11 +23,6 @@ impl Linear {
         Linear { inputs, outputs, isa }
     }
 
-    /// The instruction set.
-    pub fn isa(&self) -> Isa {
-        self.isa
-    }
-
     /// Numbers of scratch that any of the calls needs for a run of `blocks`; one scratch a thread, contents don't matter.
     pub fn scratch_len(&self, blocks: usize) -> usize {
         product::outer_scratch(blocks)
@@ -121,22 +116,5 @@ impl Linear {
             scratch,
         };
         simd::run(self.isa, product);
-    }
-
-    /// db = Σ over images of dy, for a run of blocks; unused lanes of the gradient must be zero.
-    ///
-    /// # Panics
-    /// When a slice has the wrong length.
-    pub fn bias_gradient(&self, output_gradient: &[f32], bias_gradient: &mut [f32], accumulate: bool) {
-        assert_eq!(bias_gradient.len(), self.outputs);
-        assert_eq!(output_gradient.len() % (self.outputs * LANES), 0);
-        if !accumulate {
-            bias_gradient.fill(0.0);
-        }
-        for block in output_gradient.chunks_exact(self.outputs * LANES) {
-            for (sum, lanes) in bias_gradient.iter_mut().zip(block.chunks_exact(LANES)) {
-                *sum += super::layout::sum(lanes);
-            }
-        }
     }
 }

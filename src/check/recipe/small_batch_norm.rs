@@ -1,0 +1,66 @@
+//! N043: batch norm over very few images.
+//!
+//! ## What it does
+//! Warns of a batch of fewer than 8 images for a net with batch norm. A run that the command line made shorter than five
+//! epochs is a trial, and left alone.
+//!
+//! ## Why is this bad?
+//! Mean and variance of a batch are estimates, and with a handful of images they are bad ones: the noise hurts training,
+//! and in evaluation the running averages are of something that no single batch ever looked like.
+//!
+//! ## Example
+//! ```yaml
+//! batch: 4
+//! ```
+//!
+//! ## Use instead
+//! ```yaml
+//! batch: 32
+//! ```
+//!
+//! ## Reference
+//! Wu & He 2018, "Group Normalization", figure 1: at 2 images a worker the error of a ResNet-50 with batch norm is 11
+//! points higher than at 32.
+
+use super::{Run, Training};
+use crate::check::Check;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::layer::Layer;
+
+/// This check.
+pub const CHECK: Check<Run> =
+    Check { code: Code::SmallBatchNorm, file: include_str!("small_batch_norm.rs"), run: check };
+
+const FEWEST: usize = 8;
+
+fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let batch = training.recipe.batch;
+    let graph = &training.context.shaped.graph.graph;
+    let norm = graph.node_weights().find(|node| matches!(node.layer, Layer::BatchNorm { .. }));
+    let Some(norm) = norm.filter(|_| batch < FEWEST && !training.is_trial()) else { return };
+    let images = if batch == 1 { "one image".to_string() } else { format!("{batch} images") };
+    let diagnostic = Diagnostic::new(
+        Code::SmallBatchNorm,
+        format!("batch norm takes its mean and variance from {images} at a time"),
+    );
+    diagnostics.push(
+        training
+            .point(diagnostic, &["batch"], &format!("{images} a step"))
+            .context(norm.origin.span, "estimates them anew in each step")
+            .help(format!("train with {FEWEST} images a step at the least, better with 32")),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{codes_of, recipe};
+
+    #[test]
+    fn few_images_are_bad_estimates() {
+        assert!(recipe("batch: 7").contains(&"N043"));
+        assert!(!recipe("batch: 8").contains(&"N043"));
+        assert!(!recipe("# with --set batch=2 --set epochs=1\ndata: cifar10\nbatch: 128").contains(&"N043"));
+        let net = "net x { input 3x32x32; conv 4 3x3; flatten; linear 10 }";
+        assert!(!codes_of(net, Some("batch: 1")).contains(&"N043"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Which images each batch is made of, and what becomes of them, before a pixel is touched.
+//!
+//! It is the one place that decides it: the loader makes pixels of it, and an engine that has the images already needs
+//! no more than this.
+
+use super::augment::Variation;
+use super::batch::{Batch, Images, SetId};
+use super::loader::{LoaderOptions, Order};
+use super::{DataError, Subset};
+use crate::random::{self, Purpose};
+
+/// The images of one batch. All lists have the same length.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchIndices {
+    /// The epoch it belongs to, from 0.
+    pub epoch: u64,
+    /// Its number within the epoch, from 0.
+    pub step: u64,
+    /// The index of each image in its split.
+    pub indices: Vec<u32>,
+    /// How each is cropped and flipped.
+    pub variations: Vec<Variation>,
+    /// Classes.
+    pub labels: Vec<u32>,
+    /// What dropout draws from.
+    pub keys: Vec<u64>,
+}
+
+impl BatchIndices {
+    /// The batch of these images, which an engine keeps as `set`.
+    pub fn batch(&self, set: SetId) -> Batch<'_> {
+        let BatchIndices { indices, variations, labels, keys, .. } = self;
+        Batch { images: Images::Resident { set, indices, variations }, labels, keys }
+    }
+}
+
+/// Draws batch after batch.
+#[derive(Debug)]
+pub struct BatchSampler {
+    images: Subset,
+    options: LoaderOptions,
+    steps_per_epoch: u64,
+    epoch: u64,
+    step: u64,
+    /// The images of `epoch`, once one of its steps was asked for.
+    order: Vec<u32>,
+}
+
+impl BatchSampler {
+    /// Starts where `options` says.
+    ///
+    /// # Errors
+    /// [`DataError::Option`] when there is no image, the batch size is 0, the start lies beyond the end of its
+    /// epoch, or augmentation or normalisation does not fit the images.
+    pub fn new(images: &Subset, options: LoaderOptions) -> Result<BatchSampler, DataError> {
+        let shape = images.split().shape();
+        let steps_per_epoch = options.steps_per_epoch(images.len());
+        if images.is_empty() {
+            return Err(DataError::Option("there is no image to make batches of".into()));
+        }
+        if options.batch == 0 {
+            return Err(DataError::Option("the batch size must be at least 1".into()));
+        }
+        if options.step > steps_per_epoch {
+            let step = options.step;
+            return Err(DataError::Option(format!("there is no step {step} in an epoch of {steps_per_epoch}")));
+        }
+        options.normalization.validate(shape)?;
+        if let Some(augment) = options.augment {
+            augment.validate(shape.plane().height, shape.plane().width)?;
+        }
+        let (epoch, step) = (options.epoch, options.step);
+        Ok(BatchSampler { images: images.clone(), options, steps_per_epoch, epoch, step, order: Vec::new() })
+    }
+
+    /// What it draws from.
+    pub fn images(&self) -> &Subset {
+        &self.images
+    }
+
+    /// How images become batches.
+    pub fn options(&self) -> &LoaderOptions {
+        &self.options
+    }
+
+    /// Batches in a whole epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+
+    /// Draws the next batch into `batch`; `false` after the last one.
+    pub fn next_into(&mut self, batch: &mut BatchIndices) -> bool {
+        if self.step >= self.steps_per_epoch {
+            (self.epoch, self.step) = (self.epoch + 1, 0);
+            self.order.clear();
+        }
+        if self.options.end.is_some_and(|end| self.epoch >= end) {
+            return false;
+        }
+        if self.order.is_empty() {
+            self.order = self.order();
+        }
+        let Some(indices) = self.order.chunks(self.options.batch).nth(self.step as usize) else { return false };
+        let (seed, epoch) = (self.options.seed, self.epoch);
+        (batch.epoch, batch.step) = (epoch, self.step);
+        batch.indices.clear();
+        batch.indices.extend_from_slice(indices);
+        let of_split = self.images.split().labels();
+        batch.labels.clear();
+        batch.labels.extend(indices.iter().map(|&index| u32::from(of_split[index as usize])));
+        batch.keys.clear();
+        let key = |&index: &u32| random::key(Purpose::Dropout, &[seed, epoch, u64::from(index)]);
+        batch.keys.extend(indices.iter().map(key));
+        batch.variations.clear();
+        let augment = self.options.augment;
+        let vary = |&index: &u32| augment.map(|augment| augment.draw(seed, epoch, u64::from(index)));
+        batch.variations.extend(indices.iter().map(|index| vary(index).unwrap_or_default()));
+        self.step += 1;
+        true
+    }
+
+    /// The indices of the images of this epoch.
+    fn order(&self) -> Vec<u32> {
+        let indices = self.images.indices();
+        match self.options.order {
+            Order::Sequential => indices.to_vec(),
+            Order::Shuffled => {
+                let key = random::key(Purpose::Shuffle, &[self.options.seed, self.epoch]);
+                let order = random::permutation(key, indices.len());
+                order.into_iter().map(|position| indices[position as usize]).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What decides on the bits of a run's result: network, recipe, data, seed and arithmetic. Two runs with the same
+//! identity end in the same weights, byte for byte; a resumed run must have that of the run it goes on with.
+
+use super::tensor_file::{hex, sha256};
+use crate::data::{DataSet, Split};
+use crate::engine::{Arithmetic, Engine};
+use crate::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Everything that decides on the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Version of netc.
+    pub netc: String,
+    /// Name of the net.
+    pub net: String,
+    /// SHA-256 of the program as JSON: two specs that mean the same have the same.
+    pub program: String,
+    /// The recipe in force, as YAML, seed and all.
+    pub recipe: String,
+    /// The images.
+    pub data: DataIdentity,
+    /// What computes.
+    pub arithmetic: Arithmetic,
+}
+
+/// Which images a run sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataIdentity {
+    /// `cifar10`, `mnist` or `shapes`.
+    pub name: String,
+    /// Training images, the held-out ones included.
+    pub train: SplitIdentity,
+    /// Test images.
+    pub test: SplitIdentity,
+}
+
+/// A split's size and checksum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitIdentity {
+    /// Images.
+    pub images: usize,
+    /// SHA-256 of all pixels as bytes (image after image, plane after plane), then all labels.
+    pub sha256: String,
+}
+
+impl SplitIdentity {
+    fn of(split: &Split) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(split.images());
+        hash.update(split.labels());
+        SplitIdentity { images: split.len(), sha256: hex(&hash.finalize()) }
+    }
+}
+
+impl DataIdentity {
+    /// Of a data set as it was loaded.
+    pub fn of(data: &DataSet) -> Self {
+        let (train, test) = (SplitIdentity::of(&data.train), SplitIdentity::of(&data.test));
+        DataIdentity { name: data.description.name.clone(), train, test }
+    }
+}
+
+impl Identity {
+    /// Of a run that is about to begin.
+    pub fn of(engine: &dyn Engine, recipe: &Recipe, data: &DataSet) -> Self {
+        Identity::with(engine, recipe, DataIdentity::of(data))
+    }
+
+    /// As [`Identity::of`], for data that was looked at already.
+    pub fn with(engine: &dyn Engine, recipe: &Recipe, data: DataIdentity) -> Self {
+        let program = engine.program();
+        Identity {
+            netc: env!("CARGO_PKG_VERSION").into(),
+            net: program.net.clone(),
+            // A program is names and numbers: there is nothing in it that JSON cannot say.
+            program: sha256(serde_json::to_vec(program).unwrap_or_default()),
+            recipe: recipe.to_yaml(),
+            data,
+            arithmetic: engine.arithmetic(),
+        }
+    }
+
+    /// What of `now` is not what it was, so that going on would not be the same run; half sentences.
+    pub fn differences(&self, now: &Identity) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.net != now.net {
+            found.push(format!("it is of the net `{}`, the spec's is `{}`", self.net, now.net));
+        } else if self.program != now.program {
+            found.push("the network is another one since: the spec, its parameters or what the recipe fills in".into());
+        }
+        found.extend(lines(&self.recipe, &now.recipe));
+        let splits = [("training", &self.data.train, &now.data.train), ("test", &self.data.test, &now.data.test)];
+        for (name, was, is) in splits {
+            if was.images != is.images {
+                found.push(format!("it saw {} {name} images, now there are {}", was.images, is.images));
+            } else if was != is {
+                found.push(format!("the {name} images are others than it saw"));
+            }
+        }
+        found
+    }
+
+    /// What of `now` may change the last bits without changing what is computed; half sentences.
+    pub fn doubts(&self, now: &Identity) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.arithmetic != now.arithmetic {
+            found.push(format!("it was computed by {}, this is {}", self.arithmetic, now.arithmetic));
+        }
+        if self.netc != now.netc {
+            found.push(format!("it was computed by netc {}, this is {}", self.netc, now.netc));
+        }
+        found
+    }
+}
+
+/// Keys of two recipes in force whose values differ. How often a run is kept makes no difference to it.
+fn lines(was: &str, is: &str) -> Vec<String> {
+    let flat = |text: &str| -> Vec<(String, String)> {
+        let mut flat = Vec::new();
+        if let Ok(value) = serde_yaml::from_str(text) {
+            flatten("", &value, &mut flat);
+        }
+        flat.retain(|(key, _)| !key.starts_with("checkpoint"));
+        flat
+    };
+    let (was, is) = (flat(was), flat(is));
+    let value = |of: &[(String, String)], key: &str| of.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
+    let mut keys: Vec<&String> = was.iter().chain(&is).map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let differ = |key: &&&String| value(&was, key) != value(&is, key);
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "nothing".into());
+    keys.iter()
+        .filter(differ)
+        .map(|key| format!("`{key}` was {}, now it is {}", shown(value(&was, key)), shown(value(&is, key))))
+        .collect()
+}
+
+fn flatten(path: &str, value: &serde_yaml::Value, into: &mut Vec<(String, String)>) {
+    match value {
+        serde_yaml::Value::Mapping(map) => {
+            for (key, value) in map {
+                let key = key.as_str().unwrap_or_default();
+                let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+                flatten(&path, value, into);
+            }
+        }
+        value => into.push((path.into(), serde_json::to_string(value).unwrap_or_default())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Length;
+
+    #[test]
+    fn changed_values_are_named() {
+        let was = Recipe::default();
+        let mut is = Recipe { batch: 64, length: Length::Steps(9), ..Recipe::default() };
+        is.optimizer.weight_decay = 1e-3;
+        is.checkpoint.keep = 99;
+        assert_eq!(
+            lines(&was.to_yaml(), &is.to_yaml()),
+            [
+                "`batch` was 128, now it is 64",
+                "`epochs` was 10, now it is nothing",
+                "`optimizer.weight_decay` was 0.0001, now it is 0.001",
+                "`steps` was nothing, now it is 9",
+            ]
+        );
+        assert!(lines(&was.to_yaml(), &was.to_yaml()).is_empty());
+    }
+}
