@@ -11,7 +11,7 @@
 //! use netc::{Code, Experiment, Request};
 //! use std::path::Path;
 //!
-//! let text = "net tiny { input 3x8x8; conv 4 3x3 pad 1; relu; global_avg_pool; linear 10 }";
+//! let text = "net tiny { input 3x32x32; conv 4 3x3 pad 1; relu; global_avg_pool; linear 10 }";
 //! let tiny = Experiment::compile_text(Path::new("tiny.net"), text, &Request::default()).unwrap();
 //! assert_eq!(tiny.summary().params, 4 * 3 * 3 * 3 + 4 * 10 + 10);
 //!

@@ -83,11 +83,6 @@ impl BatchSampler {
         &self.options
     }
 
-    /// Batches in a whole epoch.
-    pub fn steps_per_epoch(&self) -> u64 {
-        self.steps_per_epoch
-    }
-
     /// Draws the next batch into `batch`; `false` after the last one.
     pub fn next_into(&mut self, batch: &mut BatchIndices) -> bool {
         if self.step >= self.steps_per_epoch {

@@ -73,6 +73,7 @@ pub fn cpu_as(program: Program, lowering: Lowering) -> Result<Box<dyn ReferenceE
 }
 
 /// Makes engines that share a device.
+#[cfg(feature = "cuda")]
 pub type Maker = Box<dyn Fn(Program) -> Result<Box<dyn ReferenceEngine>, EngineError>>;
 
 /// Engines on the CUDA device with this number, counted from 0.
