@@ -1,6 +1,7 @@
 //! The data path on whole data sets. What needs real files looks for them where `NETC_DATA` says, and is skipped where
 //! there are none.
 
+use crate::skip::skip;
 use netc::internals::data::augment::{Augment, PadValue};
 use netc::internals::data::loader::{Loader, LoaderOptions};
 use netc::internals::data::normalize::{Normalization, channel_statistics};
@@ -13,13 +14,13 @@ use std::sync::Arc;
 /// The data set, or nothing where `NETC_DATA` does not lead to it.
 fn real(name: &str) -> Option<DataSet> {
     if std::env::var_os("NETC_DATA").is_none() {
-        eprintln!("skipped: NETC_DATA is not set");
+        skip("DATA", "NETC_DATA is not set");
         return None;
     }
     match DataSet::load(name, &LoadOptions::default()) {
         Ok(data) => Some(data),
         Err(error @ DataError::NotFound { .. }) => {
-            eprintln!("skipped: {error}");
+            skip("DATA", &error.to_string());
             None
         }
         Err(error) => panic!("{error}"),

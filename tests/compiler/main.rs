@@ -19,3 +19,5 @@ mod ui;
 
 #[path = "../support/command.rs"]
 mod command;
+#[path = "../support/skip.rs"]
+mod skip;

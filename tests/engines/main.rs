@@ -12,5 +12,8 @@ mod resident;
 mod tensor_engine;
 mod tensor_ops;
 
+#[cfg(feature = "cuda")]
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/mod.rs"]
 mod support;

@@ -10,3 +10,5 @@ mod tensorboard;
 
 #[path = "../support/command.rs"]
 mod command;
+#[path = "../support/skip.rs"]
+mod skip;

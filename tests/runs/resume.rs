@@ -2,6 +2,7 @@
 //! is made again from its record.
 
 use crate::command::{netc, scratch};
+use crate::skip::skip;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
@@ -278,8 +279,7 @@ fn a_read_only_folder_is_told_and_left_as_it_is() {
         command.output()
     };
     if !run(&["--version"]).is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: netc cannot be run as another user from where it lies");
-        return;
+        return skip("OTHER_USER", "netc cannot be run as another user from where it lies");
     }
     let mode = |mode| {
         for path in [&folder, &folder.join("checkpoints")] {
@@ -301,8 +301,7 @@ fn a_full_disk_is_told_and_the_last_checkpoint_stays() {
     std::fs::create_dir_all(&disk).unwrap();
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(&disk).output();
     if !mount.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this user may not mount a small disk");
-        return;
+        return skip("SMALL_DISK", "this user may not mount a small disk");
     }
     let folder = disk.join("run");
     let limit = ["train", SPEC, "--limit", "200", "--epochs", "3", "--resume", "--out", folder.to_str().unwrap()];

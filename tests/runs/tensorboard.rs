@@ -4,6 +4,7 @@
 //! test says so and passes; `.ci/run` installs one and sets `NETC_REQUIRE_TENSORBOARD`, which makes that a failure.
 
 use crate::command::netc;
+use crate::skip::skip;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -15,9 +16,7 @@ fn python() -> Option<String> {
         Ok(output) if output.status.success() => Some(python),
         found => {
             let why = found.map_or_else(|error| error.to_string(), |o| String::from_utf8_lossy(&o.stderr).into_owned());
-            let required = std::env::var_os("NETC_REQUIRE_TENSORBOARD").is_some();
-            assert!(!required, "`{python}` has no tensorboard package:\n{why}");
-            eprintln!("skipped: `{python}` has no tensorboard package (NETC_TENSORBOARD_PYTHON names another Python)");
+            skip("TENSORBOARD", &format!("`{python}` (NETC_TENSORBOARD_PYTHON) has no tensorboard package: {why}"));
             None
         }
     }
