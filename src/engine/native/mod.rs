@@ -26,7 +26,7 @@ pub use plan::Plan;
 use crate::data::batch::Batch;
 use crate::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch};
 use crate::lower::program::Program;
-use exec::{Context, Outputs, Profile, Team};
+use exec::{Context, Outputs, Profile, ThreadPool};
 use kernels::isa::Isa;
 use kernels::loss::BlockLoss;
 use kernels::{LANES, blocks, layout, update};
@@ -87,7 +87,7 @@ pub struct NativeEngine {
     program: Program,
     isa: Isa,
     convolution: Convolution,
-    team: Arc<Team>,
+    threads: Arc<ThreadPool>,
     layers: Layers,
     parameters: Vec<Vec<f32>>,
     velocities: Vec<Vec<f32>>,
@@ -158,7 +158,7 @@ impl NativeEngine {
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);
         let evaluate = Plan::new(compile::compile(&program, &layers, Purpose::Evaluate)?);
-        let team = Arc::new(Team::new(threads, layers.scratch_len(&program))?);
+        let threads = Arc::new(ThreadPool::new(threads, layers.scratch_len(&program))?);
         let zeros = || program.parameters.iter().map(|p| vec![0.0; p.elements()]).collect::<Vec<_>>();
         Ok(NativeEngine {
             parameters: zeros(),
@@ -176,7 +176,7 @@ impl NativeEngine {
             program,
             isa,
             convolution: options.convolution,
-            team,
+            threads,
             layers,
             train,
             evaluate,
@@ -190,7 +190,7 @@ impl NativeEngine {
 
     /// The number of threads in use.
     pub fn threads(&self) -> usize {
-        self.team.threads()
+        self.threads.count()
     }
 
     /// The steps and memory of a pass; its `Display` prints them.
@@ -206,7 +206,7 @@ impl NativeEngine {
         let (activations, fixed) = (self.activation_bytes(purpose, images), self.fixed_bytes());
         let (held, what) = match purpose {
             Purpose::Train => (blocks(images), "blocks"),
-            Purpose::Evaluate => (self.team.threads().min(blocks(images)), "threads, each with the memory of a block"),
+            Purpose::Evaluate => (self.threads.count().min(blocks(images)), "threads, each with the memory of a block"),
         };
         format!(
             "{}\n{images} images, {held} {what}: {activations} bytes\nweights, velocities, gradients, packed weights, \
@@ -220,7 +220,7 @@ impl NativeEngine {
     pub fn activation_bytes(&self, purpose: Purpose, images: usize) -> usize {
         4 * match purpose {
             Purpose::Train => self.train.block_len * blocks(images),
-            Purpose::Evaluate => self.evaluate.block_len * self.team.threads().min(blocks(images)),
+            Purpose::Evaluate => self.evaluate.block_len * self.threads.count().min(blocks(images)),
         }
     }
 
@@ -229,7 +229,7 @@ impl NativeEngine {
         let kept = [&self.velocities, &self.squares, &self.averages];
         let tensors = [&self.parameters, &self.gradients, &self.statistics].into_iter().chain(kept);
         let numbers: usize = tensors.flatten().map(Vec::len).sum();
-        4 * numbers + self.layers.bytes() + self.team.bytes()
+        4 * numbers + self.layers.bytes() + self.threads.bytes()
     }
 
     /// Bytes of numbers held now. After a step with a batch of n images this is
@@ -286,13 +286,13 @@ impl NativeEngine {
             plan: &self.train,
             purpose: Purpose::Train,
             isa: self.isa,
-            team: &self.team,
+            threads: &self.threads,
             parameters: &self.parameters,
             batch,
             pixels,
             input_len: self.program.input().elements(),
             move_statistics: pass == TrainingPass::Step,
-            ways: self.team.threads() / blocks,
+            threads_per_block: self.threads.count() / blocks,
             profile: self.profile.as_ref().map(|(train, _)| train),
         };
         let mut outputs = Outputs {
@@ -303,7 +303,7 @@ impl NativeEngine {
         };
         let memory = &mut self.arena.numbers_mut()[..blocks * self.train.block_len];
         let steps = if forward_only { self.train.forward } else { self.train.steps.len() };
-        self.team.enter(|| context.run(steps, memory, &mut outputs))
+        self.threads.install(|| context.run(steps, memory, &mut outputs))
     }
 
     /// Forward in evaluation mode. The losses lie in `self.shared_losses`.
@@ -319,20 +319,20 @@ impl NativeEngine {
             plan: &self.evaluate,
             purpose: Purpose::Evaluate,
             isa: self.isa,
-            team: &self.team,
+            threads: &self.threads,
             parameters: &self.parameters,
             batch,
             pixels,
             input_len: self.program.input().elements(),
             move_statistics: false,
-            ways: self.team.threads() / blocks(batch.len()),
+            threads_per_block: self.threads.count() / blocks(batch.len()),
             profile: self.profile.as_ref().map(|(_, evaluate)| evaluate),
         };
         let blocks = blocks(batch.len());
-        let workers = self.team.threads().min(blocks);
+        let workers = self.threads.count().min(blocks);
         let memory = &mut self.arena.numbers_mut()[..workers * self.evaluate.block_len];
         let (layers, losses) = (&self.layers, &self.shared_losses[..blocks]);
-        self.team.enter(|| context.run_apart(memory, layers, losses, take))
+        self.threads.install(|| context.run_apart(memory, layers, losses, take))
     }
 
     /// Brings the packed weights that a pass needs up to date, and the coefficients of evaluation.
@@ -354,7 +354,7 @@ impl NativeEngine {
             return;
         }
         let Layers { convs, norms, .. } = &mut self.layers;
-        self.team.enter(|| {
+        self.threads.install(|| {
             convs.par_iter_mut().for_each(|conv| {
                 let weights = &parameters[conv.weight];
                 if forward {
@@ -388,7 +388,7 @@ impl NativeEngine {
         let (mut averages, follow) = averages.map_or((None, 0.0), |(decay, averages)| (Some(averages), decay));
         let mut squares = self.squares.iter_mut();
         let tensors = self.parameters.iter_mut().zip(&mut self.velocities).zip(&self.gradients);
-        self.team.enter(|| {
+        self.threads.install(|| {
             for (index, ((weights, velocity), gradient)) in tensors.enumerate() {
                 let step = update::Step::new(update, index, scale);
                 // Kept for Adam alone.
@@ -470,8 +470,8 @@ impl Engine for NativeEngine {
         update.validate(&self.program)?;
         self.keep_for(update);
         // One handover to the threads for all that a step does.
-        let team = Arc::clone(&self.team);
-        team.enter(|| {
+        let threads = Arc::clone(&self.threads);
+        threads.install(|| {
             self.run_train(batch, TrainingPass::Step)?;
             self.update(update);
             Ok(())
@@ -485,8 +485,8 @@ impl Engine for NativeEngine {
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
-        let team = Arc::clone(&self.team);
-        team.enter(|| self.run_evaluate(batch, |_, _| ()))?;
+        let threads = Arc::clone(&self.threads);
+        threads.install(|| self.run_evaluate(batch, |_, _| ()))?;
         for block in &self.shared_losses[..blocks(batch.len())] {
             let block = block.lock().unwrap_or_else(PoisonError::into_inner);
             self.metrics.loss_sum += block.loss;
