@@ -4,7 +4,7 @@ use crate::support::builder::{Builder, Conv, Pool};
 use crate::support::reference::{self, Weights};
 use crate::support::{OwnedBatch, assert_close, random_state};
 use netc::internals::data::batch::{Batch, Images};
-use netc::internals::engine::tensor::{self, Lowering, ReferenceEngine};
+use netc::internals::engine::tensor::{self, KernelStyle, ReferenceEngine};
 use netc::internals::engine::{DecayForm, EngineError, Mode, Rule, State, Update};
 use netc::internals::graph::dims::{Padding, Pair, Shape};
 use netc::internals::lower::program::{OpKind, ParameterId, Program, ValueId};
@@ -181,8 +181,8 @@ fn a_run_that_diverged_shows_it() {
     let program = small();
     let mut state = random_state(&program, 8);
     state.parameters[0].fill(f32::NAN);
-    for lowering in [Lowering::Products, Lowering::Launches] {
-        let mut engine = tensor::cpu_as(program.clone(), lowering).unwrap();
+    for style in [KernelStyle::Gemm, KernelStyle::FewLaunches] {
+        let mut engine = tensor::cpu_as(program.clone(), style).unwrap();
         engine.load(&state).unwrap();
         engine.evaluate(&OwnedBatch::random(&program, 3, 1).get()).unwrap();
         let metrics = engine.read_metrics().unwrap();
@@ -197,11 +197,11 @@ fn a_step_that_diverges_shows_it() {
     let program = small();
     let mut batch = OwnedBatch::random(&program, 3, 1);
     batch.images.fill(f32::INFINITY);
-    for lowering in [Lowering::Products, Lowering::Launches] {
-        let mut engine = tensor::cpu_as(program.clone(), lowering).unwrap();
+    for style in [KernelStyle::Gemm, KernelStyle::FewLaunches] {
+        let mut engine = tensor::cpu_as(program.clone(), style).unwrap();
         engine.load(&random_state(&program, 8)).unwrap();
         engine.train_step(&batch.get(), &update(&vec![0.0; program.parameters.len()])).unwrap();
-        assert!(engine.read_metrics().unwrap().loss().is_nan(), "{lowering:?}");
+        assert!(engine.read_metrics().unwrap().loss().is_nan(), "{style:?}");
     }
 }
 

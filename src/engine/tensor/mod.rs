@@ -16,7 +16,7 @@ mod update;
 mod value;
 mod window;
 
-pub use device::Lowering;
+pub use device::KernelStyle;
 use device::TensorDevice;
 
 use super::{Arithmetic, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch};
@@ -61,15 +61,15 @@ struct TensorEngine<D: TensorDevice> {
 /// # Errors
 /// [`EngineError::Program`] when the program contradicts itself.
 pub fn cpu(program: Program) -> Result<Box<dyn ReferenceEngine>, EngineError> {
-    cpu_as(program, Cpu::LOWERING)
+    cpu_as(program, Cpu::STYLE)
 }
 
 /// The same with the kernels that suit another device, for tests.
 ///
 /// # Errors
 /// As for [`cpu`].
-pub fn cpu_as(program: Program, lowering: Lowering) -> Result<Box<dyn ReferenceEngine>, EngineError> {
-    Ok(Box::new(TensorEngine::lowered(program, Cpu::default(), lowering)?))
+pub fn cpu_as(program: Program, style: KernelStyle) -> Result<Box<dyn ReferenceEngine>, EngineError> {
+    Ok(Box::new(TensorEngine::with_style(program, Cpu::default(), style)?))
 }
 
 /// Makes engines that share a device.
@@ -83,7 +83,7 @@ pub type Maker = Box<dyn Fn(Program) -> Result<Box<dyn ReferenceEngine>, EngineE
 #[cfg(feature = "cuda")]
 pub fn on_cuda(ordinal: usize) -> Result<Maker, EngineError> {
     let device = cuda::open_cuda(ordinal)?;
-    Ok(Box::new(move |program| Ok(Box::new(TensorEngine::lowered(program, device.clone(), Cuda::LOWERING)?))))
+    Ok(Box::new(move |program| Ok(Box::new(TensorEngine::with_style(program, device.clone(), Cuda::STYLE)?))))
 }
 
 /// What the reference engine shows beside what every engine does.
@@ -103,11 +103,11 @@ pub trait ReferenceEngine: Engine {
 }
 
 impl<D: TensorDevice> TensorEngine<D> {
-    /// An engine on a device; CUDA refuses [`Lowering::Products`].
-    fn lowered(program: Program, device: D, lowering: Lowering) -> Result<Self, EngineError> {
+    /// An engine on a device; CUDA refuses [`KernelStyle::Gemm`].
+    fn with_style(program: Program, device: D, style: KernelStyle) -> Result<Self, EngineError> {
         // Without it every tensor is fresh memory from the system, which takes longer than filling it.
         device.try_enable_cache().on::<D>()?;
-        let ready = plan::prepare(&device, lowering, &program)?;
+        let ready = plan::prepare(&device, style, &program)?;
         let mut last_reader = vec![usize::MAX; program.values.len()];
         for (at, op) in program.ops.iter().enumerate() {
             for input in &op.inputs {
@@ -132,7 +132,7 @@ impl<D: TensorDevice> TensorEngine<D> {
             squares: Vec::new(),
             averages: Vec::new(),
             statistics: program.statistics.iter().map(|s| blank(s.channels)).collect::<Result<_, _>>()?,
-            ones: Ones::new(device.clone(), lowering),
+            ones: Ones::new(device.clone(), style),
             pending: Pending::new(),
             sets: Vec::new(),
             batch_size: 0,
@@ -211,14 +211,14 @@ impl<D: TensorDevice> TensorEngine<D> {
         let (logits, tape) = outcome.logits.split_tape();
         let smoothing = self.program.loss.smoothing();
         let taped = logits.clone().put_tape(tape);
-        let loss = match self.ones.lowering {
-            Lowering::Products => {
+        let loss = match self.ones.style {
+            KernelStyle::Gemm => {
                 if measured {
                     self.pending.push(logits, batch.labels)?;
                 }
                 cross_entropy(taped, batch.labels, smoothing).on::<D>()?
             }
-            Lowering::Launches => {
+            KernelStyle::FewLaunches => {
                 let labels = self.labels(batch.labels)?;
                 let (loss, own) = loss_there(taped, &labels, smoothing).on::<D>()?;
                 if measured {
@@ -323,7 +323,7 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
 
     fn keep(&mut self, set: &ImageSet) -> Result<Option<SetId>, EngineError> {
         // Where products are the form, the images are as near to the device as they can be.
-        if self.ones.lowering == Lowering::Products {
+        if self.ones.style == KernelStyle::Gemm {
             return Ok(None);
         }
         let (found, wanted) = (set.split.shape(), self.program.input());
@@ -355,9 +355,9 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
         let logits = self.run(batch, Mode::Evaluate, NoneTape)?.logits;
-        match self.ones.lowering {
-            Lowering::Products => self.pending.push(logits, batch.labels),
-            Lowering::Launches => {
+        match self.ones.style {
+            KernelStyle::Gemm => self.pending.push(logits, batch.labels),
+            KernelStyle::FewLaunches => {
                 let labels = self.labels(batch.labels)?;
                 let (_, own) = log_probabilities(logits.clone(), &labels).on::<D>()?;
                 self.pending.add(logits, &labels, own)
@@ -367,7 +367,7 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
 
     fn read_metrics(&mut self) -> Result<Metrics, EngineError> {
         let metrics = self.pending.take()?;
-        if metrics.images > 0 && self.ones.lowering == Lowering::Launches && !self.is_finite()? {
+        if metrics.images > 0 && self.ones.style == KernelStyle::FewLaunches && !self.is_finite()? {
             return Ok(Metrics { loss_sum: f64::NAN, correct: 0, ..metrics });
         }
         Ok(metrics)
