@@ -11,6 +11,7 @@ mod forward;
 mod images;
 mod loss;
 mod ops;
+mod passes;
 mod plan;
 mod update;
 mod value;
@@ -19,19 +20,17 @@ mod window;
 pub use device::KernelStyle;
 use device::TensorDevice;
 
-use super::{Arithmetic, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch};
-use crate::data::batch::{Batch, ImageSet, Images, SetId};
-use crate::lower::program::{OpKind, Program, VarianceEstimate};
-use device::{OnDevice, Recording};
+use super::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::data::batch::{Batch, ImageSet, SetId};
+use crate::lower::program::{OpKind, Program};
+use device::OnDevice;
 use dfdx::prelude::*;
-use forward::{Outcome, Pass};
 use images::ResidentSet;
-use loss::{Pending, cross_entropy, log_probabilities, loss_there};
+use loss::{Pending, log_probabilities};
 use ops::channels::Ones;
-use ops::norm::Moments;
 use plan::Ready;
 use update::{Kept, Velocities};
-use value::{Matrix, Rows, fetch, transposed, upload, upload_rows};
+use value::{Matrix, fetch, transposed, upload};
 
 /// Runs a [`Program`] on a dfdx device.
 ///
@@ -139,146 +138,6 @@ impl<D: TensorDevice> TensorEngine<D> {
             device,
             program,
         })
-    }
-
-    /// One pass over a batch.
-    fn run<T: Recording<D>>(&mut self, batch: &Batch<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
-        self.pass(batch, mode, tape, false)
-    }
-
-    fn pass<T: Recording<D>>(
-        &mut self,
-        batch: &Batch<'_>,
-        mode: Mode,
-        tape: T,
-        watch: bool,
-    ) -> Result<Outcome<D, T>, EngineError> {
-        let images = self.images(batch)?;
-        let mut pass = Pass {
-            device: &self.device,
-            program: &self.program,
-            ready: &self.ready,
-            last_reader: &self.last_reader,
-            parameters: &self.parameters,
-            statistics: &self.statistics,
-            ones: &mut self.ones,
-            mode,
-            keys: batch.keys,
-            watch,
-        };
-        pass.run(images, tape)
-    }
-
-    /// The images of a batch, elements × batch.
-    fn images(&mut self, batch: &Batch<'_>) -> Result<Matrix<D>, EngineError> {
-        let of_set = |id: SetId| self.sets.get(id.0).map(|images| images.set().split.len());
-        batch::validate(batch, &self.program, of_set)?;
-        let count = batch.len();
-        if self.batch_size != count {
-            // Nothing cached fits another batch size, and the cache never forgets by itself.
-            self.ones.clear();
-            self.device.try_empty_cache().on::<D>()?;
-            self.batch_size = count;
-        }
-        match batch.images {
-            Images::Pixels(pixels) => {
-                let elements = self.program.input().elements();
-                upload(&self.device, transposed(pixels, count, elements), elements, count).on::<D>()
-            }
-            Images::Resident { set, indices, variations } => {
-                self.set(set)?.batch(&self.device, indices, variations).on::<D>()
-            }
-        }
-    }
-
-    fn set(&self, id: SetId) -> Result<&ResidentSet<D>, EngineError> {
-        self.sets.get(id.0).ok_or_else(|| EngineError::Batch("its images are not on the device".into()))
-    }
-
-    /// Class indices, on the device.
-    fn labels(&self, labels: &[u32]) -> Result<Rows<D>, EngineError> {
-        upload_rows(&self.device, labels.iter().map(|&label| label as usize).collect()).on::<D>()
-    }
-
-    /// The way there and back in [`Mode::Train`]; `measured` also adds the batch to the metrics.
-    #[allow(clippy::type_complexity)]
-    fn differentiate(
-        &mut self,
-        batch: &Batch<'_>,
-        measured: bool,
-    ) -> Result<(Gradients<f32, D>, Vec<(usize, Moments<D>)>), EngineError> {
-        let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
-        let (logits, tape) = outcome.logits.split_tape();
-        let smoothing = self.program.loss.smoothing();
-        let taped = logits.clone().put_tape(tape);
-        let loss = match self.ones.style {
-            KernelStyle::Gemm => {
-                if measured {
-                    self.pending.push(logits, batch.labels)?;
-                }
-                cross_entropy(taped, batch.labels, smoothing).on::<D>()?
-            }
-            KernelStyle::FewLaunches => {
-                let labels = self.labels(batch.labels)?;
-                let (loss, own) = loss_there(taped, &labels, smoothing).on::<D>()?;
-                if measured {
-                    self.pending.add(logits, &labels, own)?;
-                }
-                loss
-            }
-        };
-        Ok((loss.try_backward().on::<D>()?, outcome.moments))
-    }
-
-    /// Whether every parameter is a finite number. What goes wrong on the way there, in the activations too, comes to
-    /// the parameters with the next step: a gradient is a product with what was bad.
-    fn is_finite(&self) -> Result<bool, EngineError> {
-        let mut sums = None;
-        for parameter in &self.parameters {
-            let sum = parameter.clone().try_sum::<(), Axes2<0, 1>>().on::<D>()?;
-            sums = Some(match sums {
-                None => sum,
-                Some(sums) => sum.try_add(sums).on::<D>()?,
-            });
-        }
-        let Some(sums) = sums else { return Ok(true) };
-        Ok(fetch::<D, ()>(&sums)?.iter().all(|sum| sum.is_finite()))
-    }
-
-    /// Room for what an update keeps beside the velocities.
-    fn keep_for(&mut self, update: &Update<'_>) -> Result<(), EngineError> {
-        if matches!(update.rule, Rule::Adam { .. }) && self.squares.is_empty() {
-            let zeros = |parameter: &Matrix<D>| self.device.try_zeros_like(parameter.shape()).on::<D>();
-            self.squares = self.parameters.iter().map(zeros).collect::<Result<_, _>>()?;
-        }
-        if update.average.is_some() && self.averages.is_empty() {
-            // Of their own: dfdx copies what is shared when it is written to.
-            self.averages.clone_from(&self.parameters);
-        }
-        Ok(())
-    }
-
-    /// Moves the running statistics towards the moments of a batch.
-    fn follow(&mut self, moments: Vec<(usize, Moments<D>)>) -> Result<(), EngineError> {
-        for (op, moments) in moments {
-            let Some(OpKind::BatchNorm { mean, variance, decay, running_variance, .. }) =
-                self.program.ops.get(op).map(|op| &op.kind)
-            else {
-                continue;
-            };
-            let (decay, count) = (f64::from(*decay), moments.count as f64);
-            let correction = match running_variance {
-                VarianceEstimate::Unbiased if moments.count > 1 => count / (count - 1.0),
-                VarianceEstimate::Unbiased | VarianceEstimate::Biased => 1.0,
-            };
-            if let Some(running) = self.statistics.get_mut(mean.0) {
-                running.try_axpy(decay, &moments.mean, 1.0 - decay).on::<D>()?;
-            }
-            if let Some(running) = self.statistics.get_mut(variance.0) {
-                running.try_axpy(decay, &moments.variance, (1.0 - decay) * correction).on::<D>()?;
-            }
-        }
-        Ok(())
     }
 }
 
