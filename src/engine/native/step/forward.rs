@@ -60,12 +60,16 @@ slots!(Forward, |step, each| match step {
     Forward::NormApply { x, addend, y, .. } => [x, y].into_iter().chain(addend).for_each(each),
     Forward::Sum { inputs, y, .. } => {
         each(y);
-        inputs.into_iter().for_each(each);
+        for input in inputs {
+            each(input);
+        }
     }
     Forward::Move { from, to, .. } => [from, to].into_iter().for_each(each),
     Forward::Loss { logits, gradient, .. } => {
         each(logits);
-        gradient.into_iter().for_each(each);
+        if let Some(gradient) = gradient {
+            each(gradient);
+        }
     }
 });
 
