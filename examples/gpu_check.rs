@@ -12,7 +12,7 @@ use netc::internals::data::loader::LoaderOptions;
 use netc::internals::data::normalize::Normalization;
 use netc::internals::data::sampler::{BatchIndices, BatchSampler};
 use netc::internals::data::{Subset, shapes};
-use netc::internals::engine::tensor::{self, Lowering, ReferenceEngine};
+use netc::internals::engine::tensor::{self, KernelStyle, ReferenceEngine};
 use netc::internals::engine::{Engine, EngineError, Mode, Rule, State, Update};
 use netc::internals::graph::dims::Shape;
 use netc::internals::lower::program::{OpKind, Program};
@@ -130,7 +130,7 @@ fn arguments() -> Option<Arguments> {
 
 fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.cpu {
-        let make = |program: Program| tensor::cpu_as(program, Lowering::Launches);
+        let make = |program: Program| tensor::cpu_as(program, KernelStyle::FewLaunches);
         return all("cpu, in the form for CUDA", arguments, &make);
     }
     on_cuda(arguments)

@@ -1,6 +1,23 @@
 //! That a program is whole before an engine takes it, so that nothing after has to ask.
 //!
-//! Programs come from the compiler and are whole; this guards against one that was put together by hand.
+//! Programs come from the compiler and are whole; this guards against one that was put together by hand. Of a program
+//! that passes:
+//!
+//! - **Order**: value 0 is the images. Every other value that is read was written by an op before, and no value is
+//!   written twice.
+//! - **Inputs**: an addition and a concatenation read one value or more, every other op exactly one.
+//! - **Sizes**: what an op reads first and what it writes are not empty, and no kernel, stride or dilation of a window
+//!   has a side of 0.
+//! - **Shapes**: each op's output has the shape that its inputs, settings and weights give. Of a pool less is asked: any
+//!   number of windows, as long as each of them sees at least one pixel of the image.
+//! - **Kinds of shapes**: convolutions, pools, subsampling and zero channels work on maps, linear layers on vectors.
+//! - **Groups** of a convolution divide its input and its output channels.
+//! - **Response norms** have a window of odd size, so that it has a middle.
+//! - **Parameters**: each that an op names is there, with the dimensions that the op's shapes ask for; running statistics
+//!   have a number for each channel. Two ops may name the same one.
+//! - **Logits** are a vector that an op writes.
+//!
+//! Not looked at: numbers (rates, epsilons, decays), and whether an op or a parameter is of any use.
 
 use super::EngineError;
 use crate::graph::dims::{Padding, Pair, Shape};

@@ -7,7 +7,7 @@ use crate::support::{OwnedBatch, assert_close};
 use netc::internals::compile::{self, compile};
 use netc::internals::engine::native::kernels::isa::Isa;
 use netc::internals::engine::native::{Convolution, NativeEngine, Options};
-use netc::internals::engine::tensor::{self, Lowering};
+use netc::internals::engine::tensor::{self, KernelStyle};
 use netc::internals::engine::{Engine, Mode, State, Update};
 use netc::internals::graph::dims::{Padding, Pair, Shape};
 use netc::internals::graph::layer::Divisor;
@@ -17,9 +17,9 @@ use std::path::Path;
 
 /// The engines under test.
 fn engines(program: &Program) -> Vec<(&'static str, Box<dyn Engine>)> {
-    let tensor = |lowering| tensor::cpu_as(program.clone(), lowering).unwrap();
+    let tensor = |style| tensor::cpu_as(program.clone(), style).unwrap();
     let mut engines: Vec<(&'static str, Box<dyn Engine>)> =
-        vec![("tensor", tensor(Lowering::Products)), ("tensor as on CUDA", tensor(Lowering::Launches))];
+        vec![("tensor", tensor(KernelStyle::Gemm)), ("tensor as on CUDA", tensor(KernelStyle::FewLaunches))];
     for isa in Isa::available() {
         for convolution in [Convolution::Direct, Convolution::Fastest] {
             let name = match (isa, convolution) {

@@ -1,7 +1,8 @@
 //! The native engine, op by op: outputs against the interpreter in `f64`, gradients and training steps against the
 //! reference engine, on every instruction set and for several numbers of threads.
 
-use crate::support::builder::{Builder, Conv, Norm, Pool};
+use crate::support::builder::{Builder, Conv, Norm, Pool, small};
+use crate::support::contradictions::contradictions;
 use crate::support::reference::{self, Weights};
 use crate::support::{OwnedBatch, assert_close, distance, random_state};
 use netc::internals::data::batch::{Batch, Images};
@@ -11,7 +12,7 @@ use netc::internals::engine::tensor;
 use netc::internals::engine::{DecayForm, Engine, EngineError, Mode, Rule, State, Update};
 use netc::internals::graph::dims::{Padding, Pair, Shape};
 use netc::internals::graph::layer::Divisor;
-use netc::internals::lower::program::{Loss, OpKind, ParameterId, Program, ValueId, VarianceEstimate};
+use netc::internals::lower::program::{Loss, OpKind, Program, ValueId, VarianceEstimate};
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
     numbers.iter().map(|&x| f64::from(x)).collect()
@@ -29,24 +30,45 @@ fn assert_all_close(what: &str, program: &Program, found: &[Vec<f32>], expected:
     }
 }
 
+/// How far apart two right answers may be, as a share of the largest number. They differ by rounding alone, in another
+/// order of the sums: each bound is 40 to 400 times the largest difference that these tests had on AVX-512, AVX2 and plain
+/// arrays (given with it), to leave room for other machines. What is wrong is far off: the gradient of a maximum given to
+/// another of equals, for one, is off by 0.4.
+mod tolerance {
+    /// Against the interpreter in `f64`: 5e-7.
+    pub const LOGITS: f64 = 2e-5;
+    /// Against the reference engine, which rounds as well, as all below: 1.1e-6.
+    pub const GRADIENTS: f64 = 5e-5;
+    /// The mean loss of three steps: 4e-7.
+    pub const LOSS: f64 = 1e-4;
+    /// Parameters and running statistics after three steps: 3e-7.
+    pub const TRAINED: f64 = 1e-4;
+    /// Velocities after three steps, which sum their gradients: 1.4e-6.
+    pub const VELOCITIES: f64 = 2e-4;
+}
+
 fn update(decay: &[f32], step: usize) -> Update<'_> {
     let decay_form = if step == 1 { DecayForm::Decoupled } else { DecayForm::Gradient };
     Update { rule: Rule::Sgd { momentum: 0.9, nesterov: step == 2 }, decay_form, ..Update::sgd(0.05, 0.0, decay) }
 }
 
 fn check(program: Program, len: usize, seed: u64) {
-    let batch = OwnedBatch::random(&program, len, seed);
-    let state = random_state(&program, seed);
+    let (batch, state) = (OwnedBatch::random(&program, len, seed), random_state(&program, seed));
+    check_on(program, &batch, &state);
+}
+
+fn check_on(program: Program, batch: &OwnedBatch, state: &State) {
+    let len = batch.labels.len();
     let decay: Vec<f32> = (0..program.parameters.len()).map(|i| i as f32 * 1e-3).collect();
     let mut tensor = tensor::cpu(program.clone()).unwrap();
-    tensor.load(&state).unwrap();
+    tensor.load(state).unwrap();
     let gradients = tensor.gradients(&batch.get()).unwrap();
     for step in 0..3 {
         tensor.train_step(&batch.get(), &update(&decay, step)).unwrap();
     }
     let expected_metrics = tensor.read_metrics().unwrap();
     let expected_end = tensor.state().unwrap();
-    let weights = Weights::from(&state);
+    let weights = Weights::from(state);
     let expected =
         [Mode::Train, Mode::Evaluate].map(|mode| (mode, reference::run(&program, &weights, &batch.get(), mode)));
     for isa in Isa::available() {
@@ -55,24 +77,43 @@ fn check(program: Program, len: usize, seed: u64) {
             let what = |part: &str| format!("{part}, {isa}, {threads} threads, {len} images");
             let options = Options { threads: Some(threads), isa: Some(isa), ..Options::default() };
             let mut native = NativeEngine::new(program.clone(), options).unwrap();
-            native.load(&state).unwrap();
+            native.load(state).unwrap();
             for (mode, expected) in &expected {
                 let logits = native.logits(&batch.get(), *mode).unwrap();
-                assert_close(&what(&format!("{mode:?} logits")), &logits, &expected.logits, 2e-5);
+                assert_close(&what(&format!("{mode:?} logits")), &logits, &expected.logits, tolerance::LOGITS);
             }
             let found = native.gradients(&batch.get()).unwrap();
-            assert_all_close(&what("gradients"), &program, &found, &gradients, 5e-5);
-            assert_eq!(native.state().unwrap(), state, "looking must not change the state");
+            assert_all_close(&what("gradients"), &program, &found, &gradients, tolerance::GRADIENTS);
+            assert_eq!(native.state().unwrap(), *state, "looking must not change the state");
             for step in 0..3 {
                 native.train_step(&batch.get(), &update(&decay, step)).unwrap();
             }
             let metrics = native.read_metrics().unwrap();
             assert_eq!((metrics.images, metrics.correct), (3 * len as u64, expected_metrics.correct));
-            assert!((metrics.loss() - expected_metrics.loss()).abs() < 1e-4 * expected_metrics.loss().abs().max(0.1));
+            let off = (metrics.loss() - expected_metrics.loss()).abs() / expected_metrics.loss().max(0.1);
+            assert!(off < tolerance::LOSS, "{}", what(&format!("the loss is off by {off:e}")));
             let end = native.state().unwrap();
-            assert_all_close(&what("parameters"), &program, &end.parameters, &expected_end.parameters, 1e-4);
-            assert_all_close(&what("velocities"), &program, &end.velocities, &expected_end.velocities, 2e-4);
-            assert_all_close(&what("statistics"), &program, &end.statistics, &expected_end.statistics, 1e-4);
+            assert_all_close(
+                &what("parameters"),
+                &program,
+                &end.parameters,
+                &expected_end.parameters,
+                tolerance::TRAINED,
+            );
+            assert_all_close(
+                &what("velocities"),
+                &program,
+                &end.velocities,
+                &expected_end.velocities,
+                tolerance::VELOCITIES,
+            );
+            assert_all_close(
+                &what("statistics"),
+                &program,
+                &end.statistics,
+                &expected_end.statistics,
+                tolerance::TRAINED,
+            );
             let logits = native.logits(&batch.get(), Mode::Evaluate).unwrap();
             match &first {
                 None => first = Some((end, logits)),
@@ -215,12 +256,33 @@ fn max_pools() {
         },
     ] {
         check_around(Shape::map(2, 5, 6), 3, |b, x| {
-            // A relu before makes ties: the first of the zeros must get the gradient.
             let y = b.relu("relu", x);
             let y = b.max_pool("pool", y, pool);
             let x = b.max_pool("other", x, pool);
             b.add("add", &[x, y])
         });
+        check_ties(pool);
+    }
+}
+
+/// Whole numbers for pixels and quarters for weights: every sum before the pool is exact in both engines, and many are
+/// equal. They come from different pixels, so that the weights' gradient shows which of the equals got the pool's.
+fn check_ties(pool: Pool) {
+    let mut b = Builder::new("ties", Shape::map(2, 5, 6));
+    let x = b.images();
+    // Not 3×3: Winograd's algorithm rounds.
+    let padding = Padding { top: 1, bottom: 1, left: 0, right: 1 };
+    let x = b.conv("first", x, 3, Conv { padding, bias: true, ..Conv::new(Pair::new(3, 2)) });
+    let x = b.max_pool("pool", x, pool);
+    let x = b.flatten("flatten", x);
+    let logits = b.linear("last", x, 3, true);
+    let program = b.finish(logits);
+    for (seed, len) in [3, 17].into_iter().enumerate() {
+        let mut batch = OwnedBatch::random(&program, len, seed as u64);
+        batch.images.iter_mut().for_each(|x| *x = x.round().clamp(-1.0, 1.0));
+        let mut state = random_state(&program, seed as u64);
+        state.parameters[..2].iter_mut().flatten().for_each(|w| *w = (4.0 * *w).round() / 4.0);
+        check_on(program.clone(), &batch, &state);
     }
 }
 
@@ -388,44 +450,11 @@ fn what_does_not_fit_is_refused() {
 
 #[test]
 fn a_program_that_contradicts_itself_is_refused() {
-    let refused = |spoil: &dyn Fn(&mut Program)| {
-        let mut b = Builder::new("small", Shape::map(2, 6, 6));
-        let x = b.images();
-        let x = b.conv("conv1", x, 4, Conv { padding: Padding::all(1), ..Conv::square(3) });
-        let x = b.batch_norm("bn1", x);
-        let x = b.relu("relu1", x);
-        let x = b.max_pool("pool1", x, Pool::square(2, 2));
-        let x = b.dropout("dropout1", x, 0.3, 1);
-        let x = b.flatten("flatten1", x);
-        let logits = b.linear("linear1", x, 3, true);
-        let mut program = b.finish(logits);
-        spoil(&mut program);
-        matches!(NativeEngine::new(program, Options::default()), Err(EngineError::Program(_)))
-    };
-    assert!(!refused(&|_| ()));
-    assert!(refused(&|p| p.logits = ValueId(99)));
-    assert!(refused(&|p| p.logits = ValueId(0)));
-    assert!(refused(&|p| p.ops[2].inputs = vec![]));
-    assert!(refused(&|p| p.ops[2].inputs = vec![ValueId(6)]));
-    assert!(refused(&|p| p.ops[2].inputs.push(ValueId(1))));
-    assert!(refused(&|p| p.ops[2].output = ValueId(1)));
-    assert!(refused(&|p| p.values[3].shape = Shape::map(4, 6, 5)));
-    assert!(refused(&|p| p.parameters[0].dims = vec![4, 2, 3, 2]));
-    assert!(refused(&|p| p.parameters.clear()));
-    assert!(refused(&|p| p.statistics[0].channels = 3));
-    assert!(refused(&|p| p.values[4].shape = Shape::map(4, 5, 3)));
-    assert!(refused(&|p| if let OpKind::Conv { groups, .. } = &mut p.ops[0].kind {
-        *groups = 0;
-    }));
-    assert!(refused(&|p| if let OpKind::Conv { stride, .. } = &mut p.ops[0].kind {
-        *stride = Pair::square(2);
-    }));
-    assert!(refused(&|p| if let OpKind::MaxPool { padding, .. } = &mut p.ops[3].kind {
-        *padding = Padding::all(2);
-    }));
-    assert!(refused(&|p| if let OpKind::Linear { bias, .. } = &mut p.ops[6].kind {
-        *bias = Some(ParameterId(0));
-    }));
+    assert!(NativeEngine::new(small(), Options::default()).is_ok());
+    for (wrong, program) in contradictions() {
+        let made = NativeEngine::new(program, Options::default());
+        assert!(matches!(made, Err(EngineError::Program(_))), "{wrong}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use netc::internals::data::sampler::{BatchIndices, BatchSampler};
 use netc::internals::data::{DataSet, LoadOptions, Split, Subset, Take};
 use netc::internals::diagnostic::Diagnostic;
 use netc::internals::engine::native::{NativeEngine, Options};
-use netc::internals::engine::tensor::{self, Lowering, ReferenceEngine};
+use netc::internals::engine::tensor::{self, KernelStyle, ReferenceEngine};
 use netc::internals::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
 use netc::internals::graph::dims::Shape;
 use netc::internals::lower::program::Program;
@@ -38,7 +38,7 @@ fn program(input: Shape, classes: usize) -> Program {
 }
 
 fn engine(program: &Program) -> Box<dyn ReferenceEngine> {
-    let mut engine = tensor::cpu_as(program.clone(), Lowering::Launches).unwrap();
+    let mut engine = tensor::cpu_as(program.clone(), KernelStyle::FewLaunches).unwrap();
     engine.load(&State::initial(program, 3)).unwrap();
     engine
 }

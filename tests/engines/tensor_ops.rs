@@ -4,7 +4,7 @@ use crate::support::builder::{Builder, Conv, Norm, Pool};
 use crate::support::reference::{self, Weights};
 use crate::support::{OwnedBatch, assert_close, random_state};
 use netc::internals::engine::Mode;
-use netc::internals::engine::tensor::{self, Lowering};
+use netc::internals::engine::tensor::{self, KernelStyle};
 use netc::internals::graph::dims::{Padding, Pair, Shape};
 use netc::internals::graph::layer::Divisor;
 use netc::internals::lower::program::{Loss, Program, ValueId, VarianceEstimate};
@@ -17,21 +17,21 @@ fn check(program: Program, len: usize, seed: u64) {
 }
 
 fn check_on(program: Program, batch: &OwnedBatch, seed: u64) {
-    for lowering in [Lowering::Products, Lowering::Launches] {
-        check_lowered(&program, lowering, batch, seed);
+    for style in [KernelStyle::Gemm, KernelStyle::FewLaunches] {
+        check_style(&program, style, batch, seed);
     }
 }
 
-fn check_lowered(program: &Program, lowering: Lowering, batch: &OwnedBatch, seed: u64) {
+fn check_style(program: &Program, style: KernelStyle, batch: &OwnedBatch, seed: u64) {
     let batch = batch.get();
     let state = random_state(program, seed);
     let weights = Weights::from(&state);
-    let mut engine = tensor::cpu_as(program.clone(), lowering).unwrap();
+    let mut engine = tensor::cpu_as(program.clone(), style).unwrap();
     engine.load(&state).unwrap();
     for mode in [Mode::Train, Mode::Evaluate] {
         let expected = reference::run(program, &weights, &batch, mode);
         assert_close(
-            &format!("{lowering:?} {mode:?} logits"),
+            &format!("{style:?} {mode:?} logits"),
             &engine.logits(&batch, mode).unwrap(),
             &expected.logits,
             2e-5,

@@ -268,6 +268,20 @@ impl Builder {
     }
 }
 
+/// A small net with a bit of everything that has a state.
+pub fn small() -> Program {
+    let mut b = Builder::new("small", Shape::map(2, 6, 6));
+    let x = b.images();
+    let x = b.conv("conv1", x, 4, Conv { padding: Padding::all(1), ..Conv::square(3) });
+    let x = b.batch_norm("bn1", x);
+    let x = b.relu("relu1", x);
+    let x = b.max_pool("pool1", x, Pool::square(2, 2));
+    let x = b.dropout("dropout1", x, 0.3, 1);
+    let x = b.flatten("flatten1", x);
+    let logits = b.linear("linear1", x, 3, true);
+    b.finish(logits)
+}
+
 /// ResNet for CIFAR with 6n + 2 layers and option A shortcuts (He et al. 2015, section 4.2), as its spec lowers.
 pub fn resnet_cifar(n: usize) -> Program {
     let mut b = Builder::new(&format!("resnet{}", 6 * n + 2), Shape::map(3, 32, 32));

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod builder;
+pub mod contradictions;
 pub mod golden;
 pub mod reference;
 

@@ -54,10 +54,19 @@ pub fn run(program: &Program, weights: &Weights, batch: &Batch<'_>, mode: Mode) 
                 conv(&geometry, x, read(*weight), bias.map(read), *groups)
             }
             OpKind::Linear { weight, bias } => linear(n, x, read(*weight), bias.map(read), to.elements()),
-            OpKind::BatchNorm { scale, shift, mean, variance, epsilon, decay, running_variance } => {
-                let running = (*mean, *variance);
-                let settings = (f64::from(*epsilon), f64::from(*decay), *running_variance);
-                batch_norm(n, from, x, (read(*scale), read(*shift)), &mut statistics, running, settings, mode)
+            OpKind::BatchNorm { scale, shift, mean, variance, epsilon, decay, running_variance: estimate } => {
+                let norm = BatchNorm {
+                    n,
+                    shape: from,
+                    scale: read(*scale),
+                    shift: read(*shift),
+                    running_mean: *mean,
+                    running_variance: *variance,
+                    epsilon: f64::from(*epsilon),
+                    decay: f64::from(*decay),
+                    estimate: *estimate,
+                };
+                norm.run(x, &mut statistics, mode)
             }
             OpKind::Relu => x.iter().map(|x| if *x > 0.0 { *x } else { 0.0 }).collect(),
             OpKind::Tanh => x.iter().map(|x| x.tanh()).collect(),
@@ -309,41 +318,51 @@ fn linear(n: usize, x: &[f64], weight: &[f64], bias: Option<&Vec<f64>>, outputs:
     y
 }
 
-#[allow(clippy::too_many_arguments)]
-fn batch_norm(
+/// A batch norm at work on `n` images of `shape`.
+struct BatchNorm<'a> {
     n: usize,
     shape: Shape,
-    x: &[f64],
-    (scale, shift): (&[f64], &[f64]),
-    statistics: &mut [Vec<f64>],
-    (StatisticId(running_mean), StatisticId(running_variance)): (StatisticId, StatisticId),
-    (epsilon, decay, estimate): (f64, f64, VarianceEstimate),
-    mode: Mode,
-) -> Vec<f64> {
-    let (channels, area) = (shape.channels(), shape.plane().area());
-    let mut y = vec![0.0; x.len()];
-    for channel in 0..channels {
-        let places: Vec<usize> =
-            (0..n).flat_map(|image| (0..area).map(move |pixel| (image * channels + channel) * area + pixel)).collect();
-        let count = places.len() as f64;
-        let (mean, variance) = match mode {
-            Mode::Evaluate => (statistics[running_mean][channel], statistics[running_variance][channel]),
-            Mode::Train => {
-                let mean = places.iter().map(|&at| x[at]).sum::<f64>() / count;
-                let squares = places.iter().map(|&at| (x[at] - mean).powi(2)).sum::<f64>();
-                let estimated = match estimate {
-                    VarianceEstimate::Unbiased if places.len() > 1 => squares / (count - 1.0),
-                    _ => squares / count,
-                };
-                let follow = |old: &mut f64, new: f64| *old = decay * *old + (1.0 - decay) * new;
-                follow(&mut statistics[running_mean][channel], mean);
-                follow(&mut statistics[running_variance][channel], estimated);
-                (mean, squares / count)
+    scale: &'a [f64],
+    shift: &'a [f64],
+    running_mean: StatisticId,
+    running_variance: StatisticId,
+    epsilon: f64,
+    decay: f64,
+    /// What the running variance follows.
+    estimate: VarianceEstimate,
+}
+
+impl BatchNorm<'_> {
+    /// y, from x; in training the running statistics move.
+    fn run(&self, x: &[f64], statistics: &mut [Vec<f64>], mode: Mode) -> Vec<f64> {
+        let BatchNorm { n, shape, scale, shift, epsilon, decay, estimate, .. } = *self;
+        let (StatisticId(running_mean), StatisticId(running_variance)) = (self.running_mean, self.running_variance);
+        let (channels, area) = (shape.channels(), shape.plane().area());
+        let mut y = vec![0.0; x.len()];
+        for channel in 0..channels {
+            let places: Vec<usize> = (0..n)
+                .flat_map(|image| (0..area).map(move |pixel| (image * channels + channel) * area + pixel))
+                .collect();
+            let count = places.len() as f64;
+            let (mean, variance) = match mode {
+                Mode::Evaluate => (statistics[running_mean][channel], statistics[running_variance][channel]),
+                Mode::Train => {
+                    let mean = places.iter().map(|&at| x[at]).sum::<f64>() / count;
+                    let squares = places.iter().map(|&at| (x[at] - mean).powi(2)).sum::<f64>();
+                    let estimated = match estimate {
+                        VarianceEstimate::Unbiased if places.len() > 1 => squares / (count - 1.0),
+                        _ => squares / count,
+                    };
+                    let follow = |old: &mut f64, new: f64| *old = decay * *old + (1.0 - decay) * new;
+                    follow(&mut statistics[running_mean][channel], mean);
+                    follow(&mut statistics[running_variance][channel], estimated);
+                    (mean, squares / count)
+                }
+            };
+            for &at in &places {
+                y[at] = scale[channel] * (x[at] - mean) / (variance + epsilon).sqrt() + shift[channel];
             }
-        };
-        for &at in &places {
-            y[at] = scale[channel] * (x[at] - mean) / (variance + epsilon).sqrt() + shift[channel];
         }
+        y
     }
-    y
 }

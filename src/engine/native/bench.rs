@@ -86,7 +86,7 @@ impl Default for Effort {
 /// As for the engine.
 pub fn measure(program: &Program, batch: usize, options: Options, effort: Effort) -> Result<Report, EngineError> {
     let mut engine = NativeEngine::new(program.clone(), options)?;
-    engine.load(&State::initial(&program, 1))?;
+    engine.load(&State::initial(program, 1))?;
     let key = random::mix(1);
     let images: Vec<f32> = (0..(batch * program.input().elements()) as u64).map(|i| random::normal(key, i)).collect();
     let labels: Vec<u32> = (0..batch as u64).map(|i| random::below(key, i, program.classes() as u64) as u32).collect();

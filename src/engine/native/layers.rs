@@ -7,7 +7,7 @@ use super::kernels::isa::Isa;
 use super::kernels::linear::Linear;
 use super::kernels::lrn::Response;
 use super::kernels::norm::NormCoefficients;
-use super::step::Layer;
+use super::step::LayerIndex;
 use crate::engine::EngineError;
 use crate::lower::program::{OpKind, Program, VarianceEstimate};
 
@@ -33,7 +33,7 @@ pub struct ConvLayer {
 #[derive(Debug)]
 pub struct Folded {
     /// The batch norm.
-    pub norm: Layer,
+    pub norm: LayerIndex,
     /// Weights as they are.
     pub weights: Vec<f32>,
     /// Weights as the kernel wants them.
@@ -92,7 +92,7 @@ pub struct Layers {
     /// Batch norms.
     pub norms: Vec<NormLayer>,
     /// For each op of the program its place in the table of its kind.
-    pub of_op: Vec<Option<Layer>>,
+    pub of_op: Vec<Option<LayerIndex>>,
 }
 
 impl Layers {
@@ -132,7 +132,7 @@ impl Layers {
                         folded: None,
                         kernel,
                     });
-                    Some(Layer(layers.convs.len() - 1))
+                    Some(LayerIndex(layers.convs.len() - 1))
                 }
                 OpKind::Linear { weight, bias } => {
                     let (inputs, outputs) = (input.elements(), output.elements());
@@ -143,7 +143,7 @@ impl Layers {
                         inputs,
                         outputs,
                     });
-                    Some(Layer(layers.linears.len() - 1))
+                    Some(LayerIndex(layers.linears.len() - 1))
                 }
                 OpKind::BatchNorm { scale, shift, mean, variance, epsilon, decay, running_variance } => {
                     let channels = input.channels();
@@ -159,9 +159,21 @@ impl Layers {
                         plane: input.plane().area(),
                         coefficients: NormCoefficients::new(channels),
                     });
-                    Some(Layer(layers.norms.len() - 1))
+                    Some(LayerIndex(layers.norms.len() - 1))
                 }
-                _ => None,
+                OpKind::Relu
+                | OpKind::Tanh
+                | OpKind::Sigmoid
+                | OpKind::MaxPool { .. }
+                | OpKind::AvgPool { .. }
+                | OpKind::GlobalAvgPool
+                | OpKind::LocalResponseNorm { .. }
+                | OpKind::Dropout { .. }
+                | OpKind::Flatten
+                | OpKind::Add
+                | OpKind::Concat
+                | OpKind::Subsample { .. }
+                | OpKind::PadChannels { .. } => None,
             };
             layers.of_op.push(layer);
         }

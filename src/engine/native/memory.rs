@@ -1,6 +1,6 @@
 //! The memory that a plan's blocks live in.
 
-use super::kernels::{LANES, pages};
+use super::kernels::{LANES, huge_pages};
 use crate::engine::EngineError;
 use dfdx::tensor::{Cpu, Storage};
 
@@ -27,7 +27,7 @@ impl Arena {
         // dfdx aborts where it cannot allocate: what cannot be had is found out by asking for it first.
         Vec::<f32>::new().try_reserve_exact(len + LANES).map_err(|_| full())?;
         let mut storage = Storage::<f32>::try_alloc_len(&Cpu::default(), len + LANES).map_err(|_| full())?;
-        pages::prefer_huge(storage.as_mut_ptr().cast(), 4 * storage.len());
+        huge_pages::prefer(storage.as_mut_ptr().cast(), 4 * storage.len());
         let start = storage.as_ptr().align_offset(64).min(LANES);
         Ok(Arena { storage, start, len })
     }

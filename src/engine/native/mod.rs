@@ -11,75 +11,35 @@
 
 pub mod bench;
 mod compile;
+mod describe;
 mod exec;
 mod fold;
 mod fuse;
 pub mod kernels;
 mod layers;
 mod memory;
+mod options;
+mod pass;
 mod plan;
 mod step;
+mod update;
 
+pub use describe::StepTime;
 pub use fuse::Purpose;
+pub use options::{Convolution, Options};
 pub use plan::Plan;
 
 use crate::data::batch::Batch;
-use crate::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch};
+use crate::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
 use crate::lower::program::Program;
-use exec::{Context, Outputs, Profile, Team};
+use exec::{Profile, ThreadPool};
 use kernels::isa::Isa;
 use kernels::loss::BlockLoss;
-use kernels::{LANES, blocks, layout, update};
+use kernels::{LANES, blocks, layout};
 use layers::Layers;
 use memory::Arena;
-use rayon::prelude::*;
-use std::sync::atomic::Ordering;
+use pass::{Packed, TrainingPass};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// How convolutions are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Convolution {
-    /// By whichever algorithm is faster, Winograd's among them
-    #[default]
-    Fastest,
-    /// By plain sums of products: slower, and nearer to what other frameworks compute
-    Direct,
-}
-
-/// How far a pass in training mode goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TrainingPass {
-    /// To the logits; running statistics stay as they are.
-    Forward,
-    /// To the gradients; running statistics stay as they are.
-    Gradients,
-    /// To the gradients, and running statistics move.
-    Step,
-}
-
-impl Convolution {
-    /// Both ways.
-    pub const ALL: [Convolution; 2] = [Convolution::Fastest, Convolution::Direct];
-
-    /// The word for it on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Convolution::Fastest => "fastest",
-            Convolution::Direct => "direct",
-        }
-    }
-}
-
-/// What a user may choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Options {
-    /// Threads; all that the machine offers if none is given.
-    pub threads: Option<usize>,
-    /// Instruction set; the best there is, or what `NETC_ISA` says, if none is given.
-    pub isa: Option<Isa>,
-    /// How convolutions are computed.
-    pub convolution: Convolution,
-}
 
 /// Runs one program on the CPU.
 #[derive(Debug)]
@@ -87,7 +47,7 @@ pub struct NativeEngine {
     program: Program,
     isa: Isa,
     convolution: Convolution,
-    team: Arc<Team>,
+    threads: Arc<ThreadPool>,
     layers: Layers,
     parameters: Vec<Vec<f32>>,
     velocities: Vec<Vec<f32>>,
@@ -109,32 +69,9 @@ pub struct NativeEngine {
     profile: Option<(Profile, Profile)>,
 }
 
-/// Which packed weights are up to date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Packed {
-    forward: bool,
-    backward: bool,
-    folded: bool,
-}
-
 /// An error for a program or plan that this crate's own checks should have refused.
 fn broken(what: &str, message: &str) -> EngineError {
     EngineError::Program(format!("`{what}`: {message}"))
-}
-
-/// Time of one step, summed over threads and calls.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepTime {
-    /// Name of the program's op.
-    pub op: String,
-    /// What the step does.
-    pub step: &'static str,
-    /// Whether it belongs to the backward pass.
-    pub backward: bool,
-    /// Seconds, over all threads.
-    pub seconds: f64,
-    /// Counted operations an image.
-    pub flops: u64,
 }
 
 impl NativeEngine {
@@ -158,7 +95,7 @@ impl NativeEngine {
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);
         let evaluate = Plan::new(compile::compile(&program, &layers, Purpose::Evaluate)?);
-        let team = Arc::new(Team::new(threads, layers.scratch_len(&program))?);
+        let threads = Arc::new(ThreadPool::new(threads, layers.scratch_len(&program))?);
         let zeros = || program.parameters.iter().map(|p| vec![0.0; p.elements()]).collect::<Vec<_>>();
         Ok(NativeEngine {
             parameters: zeros(),
@@ -176,7 +113,7 @@ impl NativeEngine {
             program,
             isa,
             convolution: options.convolution,
-            team,
+            threads,
             layers,
             train,
             evaluate,
@@ -190,239 +127,7 @@ impl NativeEngine {
 
     /// The number of threads in use.
     pub fn threads(&self) -> usize {
-        self.team.threads()
-    }
-
-    /// The steps and memory of a pass; its `Display` prints them.
-    pub fn plan(&self, purpose: Purpose) -> &Plan {
-        match purpose {
-            Purpose::Train => &self.train,
-            Purpose::Evaluate => &self.evaluate,
-        }
-    }
-
-    /// The plan of a pass as text, with the bytes that a batch of `images` takes: what `netc dump --stage plan` prints.
-    pub fn describe(&self, purpose: Purpose, images: usize) -> String {
-        let (activations, fixed) = (self.activation_bytes(purpose, images), self.fixed_bytes());
-        let (held, what) = match purpose {
-            Purpose::Train => (blocks(images), "blocks"),
-            Purpose::Evaluate => (self.team.threads().min(blocks(images)), "threads, each with the memory of a block"),
-        };
-        format!(
-            "{}\n{images} images, {held} {what}: {activations} bytes\nweights, velocities, gradients, packed weights, \
-             statistics, scratch: {fixed} bytes\npeak: {} bytes\n",
-            self.plan(purpose),
-            activations + fixed
-        )
-    }
-
-    /// Bytes of activations, gradients of activations and partial sums that a batch of `images` takes.
-    pub fn activation_bytes(&self, purpose: Purpose, images: usize) -> usize {
-        4 * match purpose {
-            Purpose::Train => self.train.block_len * blocks(images),
-            Purpose::Evaluate => self.evaluate.block_len * self.team.threads().min(blocks(images)),
-        }
-    }
-
-    /// Bytes of everything else: weights, velocities, gradients, packed weights, statistics, scratch.
-    pub fn fixed_bytes(&self) -> usize {
-        let kept = [&self.velocities, &self.squares, &self.averages];
-        let tensors = [&self.parameters, &self.gradients, &self.statistics].into_iter().chain(kept);
-        let numbers: usize = tensors.flatten().map(Vec::len).sum();
-        4 * numbers + self.layers.bytes() + self.team.bytes()
-    }
-
-    /// Bytes of numbers held now. After a step with a batch of n images this is
-    /// `fixed_bytes() + activation_bytes(purpose, n)`, with the largest such batch so far.
-    pub fn peak_bytes(&self) -> usize {
-        self.fixed_bytes() + 4 * self.arena.len()
-    }
-
-    /// Starts counting the time of each step (from zero), or stops.
-    pub fn set_profiling(&mut self, on: bool) {
-        let new = |plan: &Plan| Profile::new(plan.steps.len());
-        self.profile = on.then(|| (new(&self.train), new(&self.evaluate)));
-    }
-
-    /// The time of each step of a pass since profiling began; empty without profiling.
-    pub fn step_times(&self, purpose: Purpose) -> Vec<StepTime> {
-        let Some((train, evaluate)) = &self.profile else { return Vec::new() };
-        let profile = if purpose == Purpose::Train { train } else { evaluate };
-        let steps = self.plan(purpose).steps.iter().zip(&profile.nanoseconds);
-        steps
-            .map(|(step, time)| StepTime {
-                op: step.name.clone(),
-                step: step.label(),
-                backward: step.backward,
-                seconds: time.load(Ordering::Relaxed) as f64 * 1e-9,
-                flops: step.flops,
-            })
-            .collect()
-    }
-
-    /// Makes room for a batch: allocates only when there has not been one so large.
-    fn reserve(&mut self, purpose: Purpose, images: usize) -> Result<(), EngineError> {
-        let len = self.activation_bytes(purpose, images) / 4;
-        if self.arena.len() < len {
-            self.arena = Arena::new(0)?;
-            self.arena = Arena::new(len)?;
-        }
-        let blocks = blocks(images);
-        if self.losses.len() < blocks {
-            self.losses.resize(blocks, BlockLoss::default());
-            self.shared_losses.resize_with(blocks, Mutex::default);
-        }
-        Ok(())
-    }
-
-    /// A pass in training mode. The losses lie in `self.losses`.
-    fn run_train(&mut self, batch: &Batch<'_>, pass: TrainingPass) -> Result<(), EngineError> {
-        let pixels = batch::pixels(batch, &self.program)?;
-        let forward_only = pass == TrainingPass::Forward;
-        self.reserve(Purpose::Train, batch.len())?;
-        self.pack(Purpose::Train, forward_only);
-        let blocks = blocks(batch.len());
-        let context = Context {
-            plan: &self.train,
-            purpose: Purpose::Train,
-            isa: self.isa,
-            team: &self.team,
-            parameters: &self.parameters,
-            batch,
-            pixels,
-            input_len: self.program.input().elements(),
-            move_statistics: pass == TrainingPass::Step,
-            ways: self.team.threads() / blocks,
-            profile: self.profile.as_ref().map(|(train, _)| train),
-        };
-        let mut outputs = Outputs {
-            layers: &mut self.layers,
-            gradients: &mut self.gradients,
-            statistics: &mut self.statistics,
-            losses: &mut self.losses[..blocks],
-        };
-        let memory = &mut self.arena.numbers_mut()[..blocks * self.train.block_len];
-        let steps = if forward_only { self.train.forward } else { self.train.steps.len() };
-        self.team.enter(|| context.run(steps, memory, &mut outputs))
-    }
-
-    /// Forward in evaluation mode. The losses lie in `self.shared_losses`.
-    fn run_evaluate(
-        &mut self,
-        batch: &Batch<'_>,
-        take: impl Fn(usize, &[f32]) + Sync + Send,
-    ) -> Result<(), EngineError> {
-        let pixels = batch::pixels(batch, &self.program)?;
-        self.reserve(Purpose::Evaluate, batch.len())?;
-        self.pack(Purpose::Evaluate, true);
-        let context = Context {
-            plan: &self.evaluate,
-            purpose: Purpose::Evaluate,
-            isa: self.isa,
-            team: &self.team,
-            parameters: &self.parameters,
-            batch,
-            pixels,
-            input_len: self.program.input().elements(),
-            move_statistics: false,
-            ways: self.team.threads() / blocks(batch.len()),
-            profile: self.profile.as_ref().map(|(_, evaluate)| evaluate),
-        };
-        let blocks = blocks(batch.len());
-        let workers = self.team.threads().min(blocks);
-        let memory = &mut self.arena.numbers_mut()[..workers * self.evaluate.block_len];
-        let (layers, losses) = (&self.layers, &self.shared_losses[..blocks]);
-        self.team.enter(|| context.run_apart(memory, layers, losses, take))
-    }
-
-    /// Brings the packed weights that a pass needs up to date, and the coefficients of evaluation.
-    fn pack(&mut self, purpose: Purpose, forward_only: bool) {
-        let parameters = &self.parameters;
-        let (forward, backward) = match purpose {
-            Purpose::Train => (!self.packed.forward, !self.packed.backward && !forward_only),
-            Purpose::Evaluate => (!self.packed.forward, false),
-        };
-        // The coefficients are those of the last batch after a training pass.
-        let folded = purpose == Purpose::Evaluate && !self.packed.folded;
-        if purpose == Purpose::Train {
-            self.packed.folded = false;
-        }
-        if folded {
-            fold::evaluation_coefficients(&mut self.layers.norms, parameters, &self.statistics);
-        }
-        if !(forward || backward || folded) {
-            return;
-        }
-        let Layers { convs, norms, .. } = &mut self.layers;
-        self.team.enter(|| {
-            convs.par_iter_mut().for_each(|conv| {
-                let weights = &parameters[conv.weight];
-                if forward {
-                    conv.kernel.pack_forward(weights, &mut conv.forward);
-                }
-                if backward {
-                    conv.kernel.pack_backward(weights, &mut conv.backward);
-                }
-                if folded {
-                    fold::fold(conv, norms, parameters);
-                }
-            });
-        });
-        self.packed.forward |= forward;
-        self.packed.backward |= backward;
-        self.packed.folded |= folded;
-    }
-
-    fn update(&mut self, update: &Update<'_>) {
-        /// Below this a handover to another thread costs more than the work.
-        const RUN: usize = 1 << 15;
-        let isa = self.isa;
-        let scale = match update.clip {
-            None => 1.0,
-            Some(_) => {
-                let squares = self.gradients.iter().map(|gradient| update::sum_of_squares(isa, gradient));
-                update.clipping(squares.sum::<f64>().sqrt())
-            }
-        };
-        let averages = update.average.map(|decay| (decay, self.averages.iter_mut()));
-        let (mut averages, follow) = averages.map_or((None, 0.0), |(decay, averages)| (Some(averages), decay));
-        let mut squares = self.squares.iter_mut();
-        let tensors = self.parameters.iter_mut().zip(&mut self.velocities).zip(&self.gradients);
-        self.team.enter(|| {
-            for (index, ((weights, velocity), gradient)) in tensors.enumerate() {
-                let step = update::Step::new(update, index, scale);
-                // Kept for Adam alone.
-                let squares = squares.next().map_or(&mut [][..], Vec::as_mut_slice);
-                let average = averages.as_mut().and_then(Iterator::next).map_or(&mut [][..], Vec::as_mut_slice);
-                let one = |weights: &mut [f32], velocity: &mut [f32], gradient: &[f32], squares: &mut [f32]| match step
-                {
-                    update::Step::Sgd(step) => update::sgd(isa, step, gradient, velocity, weights),
-                    update::Step::Adam(step) => update::adam(isa, step, gradient, velocity, squares, weights),
-                };
-                if weights.len() <= 2 * RUN {
-                    one(weights, velocity, gradient, squares);
-                } else if squares.is_empty() {
-                    let runs = weights.par_chunks_mut(RUN).zip(velocity.par_chunks_mut(RUN));
-                    runs.zip(gradient.par_chunks(RUN)).for_each(|((w, v), g)| one(w, v, g, &mut []));
-                } else {
-                    let runs = weights.par_chunks_mut(RUN).zip(velocity.par_chunks_mut(RUN));
-                    let runs = runs.zip(gradient.par_chunks(RUN)).zip(squares.par_chunks_mut(RUN));
-                    runs.for_each(|(((w, v), g), s)| one(w, v, g, s));
-                }
-                update::follow(isa, follow, weights, average);
-            }
-        });
-        self.packed = Packed::default();
-    }
-
-    /// Room for what an update keeps beside the velocities. Only a first one allocates.
-    fn keep_for(&mut self, update: &Update<'_>) {
-        if matches!(update.rule, Rule::Adam { .. }) && self.squares.is_empty() {
-            self.squares = self.parameters.iter().map(|values| vec![0.0; values.len()]).collect();
-        }
-        if update.average.is_some() && self.averages.is_empty() {
-            self.averages.clone_from(&self.parameters);
-        }
+        self.threads.count()
     }
 }
 
@@ -470,8 +175,8 @@ impl Engine for NativeEngine {
         update.validate(&self.program)?;
         self.keep_for(update);
         // One handover to the threads for all that a step does.
-        let team = Arc::clone(&self.team);
-        team.enter(|| {
+        let threads = Arc::clone(&self.threads);
+        threads.install(|| {
             self.run_train(batch, TrainingPass::Step)?;
             self.update(update);
             Ok(())
@@ -485,8 +190,8 @@ impl Engine for NativeEngine {
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
-        let team = Arc::clone(&self.team);
-        team.enter(|| self.run_evaluate(batch, |_, _| ()))?;
+        let threads = Arc::clone(&self.threads);
+        threads.install(|| self.run_evaluate(batch, |_, _| ()))?;
         for block in &self.shared_losses[..blocks(batch.len())] {
             let block = block.lock().unwrap_or_else(PoisonError::into_inner);
             self.metrics.loss_sum += block.loss;

@@ -39,8 +39,8 @@ pub struct Plan {
     pub logits: Slot,
     /// Numbers of memory that a block needs.
     pub block_len: usize,
-    /// Runs of steps without a wait inside: all block steps, or all joint steps.
-    pub runs: Vec<Range<usize>>,
+    /// The steps between two waits: each segment is all block steps, or all barriers.
+    pub segments: Vec<Range<usize>>,
 }
 
 impl Plan {
@@ -53,8 +53,7 @@ impl Plan {
             *last = (*last).max(forward.saturating_sub(1));
         }
         for index in 0..steps.len() {
-            let Kind::Block(step) = &steps[index].kind else { continue };
-            let Some((x, y)) = step.in_place() else { continue };
+            let Some((x, y)) = steps[index].in_place() else { continue };
             let (Some((x_first, x_last)), Some((y_first, y_last))) = (lives[x.0], lives[y.0]) else { continue };
             if x != y && x_last == index && y_first == index && slots[x.0].len == slots[y.0].len {
                 steps.iter_mut().for_each(|step| step.rename(y, x));
@@ -67,16 +66,18 @@ impl Plan {
         }
         let slots = place(&slots, &lives);
         let block_len = slots.iter().map(|slot| slot.range().end).max().unwrap_or(0).next_multiple_of(LANES);
-        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut segments: Vec<Range<usize>> = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             let is_block = |step: &Step| matches!(step.kind, Kind::Block(_));
-            match runs.last_mut() {
-                // The end of the forward pass ends a run too, so that it can be run alone.
-                Some(run) if is_block(&steps[run.start]) == is_block(step) && index != forward => run.end = index + 1,
-                _ => runs.push(index..index + 1),
+            match segments.last_mut() {
+                // The end of the forward pass ends a segment too, so that it can be run alone.
+                Some(segment) if is_block(&steps[segment.start]) == is_block(step) && index != forward => {
+                    segment.end = index + 1;
+                }
+                _ => segments.push(index..index + 1),
             }
         }
-        Plan { steps, forward, slots, logits, block_len, runs }
+        Plan { steps, forward, slots, logits, block_len, segments }
     }
 
     /// Numbers in use at the busiest step: what no placement can go below.
@@ -136,9 +137,9 @@ fn place(slots: &[SlotInfo], lives: &[Option<(usize, usize)>]) -> Vec<Placed> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} steps, {} runs between waits", self.steps.len(), self.runs.len())?;
+        writeln!(f, "{} steps, {} runs between waits", self.steps.len(), self.segments.len())?;
         for (index, step) in self.steps.iter().enumerate() {
-            if self.runs.iter().any(|run| run.start == index && index > 0) {
+            if self.segments.iter().any(|segment| segment.start == index && index > 0) {
                 writeln!(f, "  ----")?;
             }
             let slots: Vec<String> = step.slots().iter().map(|slot| format!("%{}", slot.0)).collect();

@@ -8,31 +8,31 @@ use std::fmt::Display;
 pub trait TensorDevice: Device<f32> + Cache + Synchronize {
     /// Name in messages: `cpu` or `cuda`.
     const NAME: &'static str;
-    /// The forms of the operations that suit it.
-    const LOWERING: Lowering;
+    /// The style of kernels that suits it.
+    const STYLE: KernelStyle;
 }
 
-/// Which of dfdx's operations the program becomes. Both say the same: either can run on the CPU, which is how the one
-/// for CUDA is tested without CUDA.
+/// Which of dfdx's kernels the program is made of. Both compute the same: either can run on the CPU, which is how the
+/// one for CUDA is tested without CUDA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lowering {
+pub enum KernelStyle {
     /// Nearly everything is a matrix product: dfdx's broadcasts and reductions visit one number at a time on the CPU.
-    Products,
+    Gemm,
     /// As few launches as dfdx's operations allow: broadcasts and reductions are one each, and no product may have a
     /// side that is broadcast over its batch. A `relu` turns NaN into 0 here, so the weights are looked at whenever
     /// metrics are read.
-    Launches,
+    FewLaunches,
 }
 
 impl TensorDevice for Cpu {
     const NAME: &'static str = "cpu";
-    const LOWERING: Lowering = Lowering::Products;
+    const STYLE: KernelStyle = KernelStyle::Gemm;
 }
 
 #[cfg(feature = "cuda")]
 impl TensorDevice for dfdx::prelude::Cuda {
     const NAME: &'static str = "cuda";
-    const LOWERING: Lowering = Lowering::Launches;
+    const STYLE: KernelStyle = KernelStyle::FewLaunches;
 }
 
 /// The tape of a training step, or none in evaluation.

@@ -120,7 +120,7 @@ impl<'a, D: TensorDevice> Pass<'a, D> {
                 let moments = (self.statistic(*mean)?, self.statistic(*variance)?);
                 batch_norm_fixed(self.ones, x, (scale, shift), moments, *epsilon)
             }
-            (Ready::Relu, _) => relu(x, self.ones.lowering),
+            (Ready::Relu, _) => relu(x, self.ones.style),
             (Ready::Tanh, _) => x.try_tanh(),
             (Ready::Sigmoid, _) => x.try_sigmoid(),
             (Ready::MaxPool(pool), _) => pool.forward(x),

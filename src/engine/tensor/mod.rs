@@ -11,27 +11,26 @@ mod forward;
 mod images;
 mod loss;
 mod ops;
+mod passes;
 mod plan;
 mod update;
 mod value;
 mod window;
 
-pub use device::Lowering;
+pub use device::KernelStyle;
 use device::TensorDevice;
 
-use super::{Arithmetic, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch};
-use crate::data::batch::{Batch, ImageSet, Images, SetId};
-use crate::lower::program::{OpKind, Program, VarianceEstimate};
-use device::{OnDevice, Recording};
+use super::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::data::batch::{Batch, ImageSet, SetId};
+use crate::lower::program::{OpKind, Program};
+use device::OnDevice;
 use dfdx::prelude::*;
-use forward::{Outcome, Pass};
 use images::ResidentSet;
-use loss::{Pending, cross_entropy, log_probabilities, loss_there};
+use loss::{Pending, log_probabilities};
 use ops::channels::Ones;
-use ops::norm::Moments;
 use plan::Ready;
 use update::{Kept, Velocities};
-use value::{Matrix, Rows, fetch, transposed, upload, upload_rows};
+use value::{Matrix, fetch, transposed, upload};
 
 /// Runs a [`Program`] on a dfdx device.
 ///
@@ -61,15 +60,15 @@ struct TensorEngine<D: TensorDevice> {
 /// # Errors
 /// [`EngineError::Program`] when the program contradicts itself.
 pub fn cpu(program: Program) -> Result<Box<dyn ReferenceEngine>, EngineError> {
-    cpu_as(program, Cpu::LOWERING)
+    cpu_as(program, Cpu::STYLE)
 }
 
 /// The same with the kernels that suit another device, for tests.
 ///
 /// # Errors
 /// As for [`cpu`].
-pub fn cpu_as(program: Program, lowering: Lowering) -> Result<Box<dyn ReferenceEngine>, EngineError> {
-    Ok(Box::new(TensorEngine::lowered(program, Cpu::default(), lowering)?))
+pub fn cpu_as(program: Program, style: KernelStyle) -> Result<Box<dyn ReferenceEngine>, EngineError> {
+    Ok(Box::new(TensorEngine::with_style(program, Cpu::default(), style)?))
 }
 
 /// Makes engines that share a device.
@@ -83,7 +82,7 @@ pub type Maker = Box<dyn Fn(Program) -> Result<Box<dyn ReferenceEngine>, EngineE
 #[cfg(feature = "cuda")]
 pub fn on_cuda(ordinal: usize) -> Result<Maker, EngineError> {
     let device = cuda::open_cuda(ordinal)?;
-    Ok(Box::new(move |program| Ok(Box::new(TensorEngine::lowered(program, device.clone(), Cuda::LOWERING)?))))
+    Ok(Box::new(move |program| Ok(Box::new(TensorEngine::with_style(program, device.clone(), Cuda::STYLE)?))))
 }
 
 /// What the reference engine shows beside what every engine does.
@@ -103,11 +102,11 @@ pub trait ReferenceEngine: Engine {
 }
 
 impl<D: TensorDevice> TensorEngine<D> {
-    /// An engine on a device; CUDA refuses [`Lowering::Products`].
-    fn lowered(program: Program, device: D, lowering: Lowering) -> Result<Self, EngineError> {
+    /// An engine on a device; CUDA refuses [`KernelStyle::Gemm`].
+    fn with_style(program: Program, device: D, style: KernelStyle) -> Result<Self, EngineError> {
         // Without it every tensor is fresh memory from the system, which takes longer than filling it.
         device.try_enable_cache().on::<D>()?;
-        let ready = plan::prepare(&device, lowering, &program)?;
+        let ready = plan::prepare(&device, style, &program)?;
         let mut last_reader = vec![usize::MAX; program.values.len()];
         for (at, op) in program.ops.iter().enumerate() {
             for input in &op.inputs {
@@ -132,153 +131,13 @@ impl<D: TensorDevice> TensorEngine<D> {
             squares: Vec::new(),
             averages: Vec::new(),
             statistics: program.statistics.iter().map(|s| blank(s.channels)).collect::<Result<_, _>>()?,
-            ones: Ones::new(device.clone(), lowering),
+            ones: Ones::new(device.clone(), style),
             pending: Pending::new(),
             sets: Vec::new(),
             batch_size: 0,
             device,
             program,
         })
-    }
-
-    /// One pass over a batch.
-    fn run<T: Recording<D>>(&mut self, batch: &Batch<'_>, mode: Mode, tape: T) -> Result<Outcome<D, T>, EngineError> {
-        self.pass(batch, mode, tape, false)
-    }
-
-    fn pass<T: Recording<D>>(
-        &mut self,
-        batch: &Batch<'_>,
-        mode: Mode,
-        tape: T,
-        watch: bool,
-    ) -> Result<Outcome<D, T>, EngineError> {
-        let images = self.images(batch)?;
-        let mut pass = Pass {
-            device: &self.device,
-            program: &self.program,
-            ready: &self.ready,
-            last_reader: &self.last_reader,
-            parameters: &self.parameters,
-            statistics: &self.statistics,
-            ones: &mut self.ones,
-            mode,
-            keys: batch.keys,
-            watch,
-        };
-        pass.run(images, tape)
-    }
-
-    /// The images of a batch, elements × batch.
-    fn images(&mut self, batch: &Batch<'_>) -> Result<Matrix<D>, EngineError> {
-        let of_set = |id: SetId| self.sets.get(id.0).map(|images| images.set().split.len());
-        batch::validate(batch, &self.program, of_set)?;
-        let count = batch.len();
-        if self.batch_size != count {
-            // Nothing cached fits another batch size, and the cache never forgets by itself.
-            self.ones.clear();
-            self.device.try_empty_cache().on::<D>()?;
-            self.batch_size = count;
-        }
-        match batch.images {
-            Images::Pixels(pixels) => {
-                let elements = self.program.input().elements();
-                upload(&self.device, transposed(pixels, count, elements), elements, count).on::<D>()
-            }
-            Images::Resident { set, indices, variations } => {
-                self.set(set)?.batch(&self.device, indices, variations).on::<D>()
-            }
-        }
-    }
-
-    fn set(&self, id: SetId) -> Result<&ResidentSet<D>, EngineError> {
-        self.sets.get(id.0).ok_or_else(|| EngineError::Batch("its images are not on the device".into()))
-    }
-
-    /// Class indices, on the device.
-    fn labels(&self, labels: &[u32]) -> Result<Rows<D>, EngineError> {
-        upload_rows(&self.device, labels.iter().map(|&label| label as usize).collect()).on::<D>()
-    }
-
-    /// The way there and back in [`Mode::Train`]; `measured` also adds the batch to the metrics.
-    #[allow(clippy::type_complexity)]
-    fn differentiate(
-        &mut self,
-        batch: &Batch<'_>,
-        measured: bool,
-    ) -> Result<(Gradients<f32, D>, Vec<(usize, Moments<D>)>), EngineError> {
-        let outcome = self.run(batch, Mode::Train, OwnedTape::<f32, D>::default())?;
-        let (logits, tape) = outcome.logits.split_tape();
-        let smoothing = self.program.loss.smoothing();
-        let taped = logits.clone().put_tape(tape);
-        let loss = match self.ones.lowering {
-            Lowering::Products => {
-                if measured {
-                    self.pending.push(logits, batch.labels)?;
-                }
-                cross_entropy(taped, batch.labels, smoothing).on::<D>()?
-            }
-            Lowering::Launches => {
-                let labels = self.labels(batch.labels)?;
-                let (loss, own) = loss_there(taped, &labels, smoothing).on::<D>()?;
-                if measured {
-                    self.pending.add(logits, &labels, own)?;
-                }
-                loss
-            }
-        };
-        Ok((loss.try_backward().on::<D>()?, outcome.moments))
-    }
-
-    /// Whether every parameter is a finite number. What goes wrong on the way there, in the activations too, comes to
-    /// the parameters with the next step: a gradient is a product with what was bad.
-    fn is_finite(&self) -> Result<bool, EngineError> {
-        let mut sums = None;
-        for parameter in &self.parameters {
-            let sum = parameter.clone().try_sum::<(), Axes2<0, 1>>().on::<D>()?;
-            sums = Some(match sums {
-                None => sum,
-                Some(sums) => sum.try_add(sums).on::<D>()?,
-            });
-        }
-        let Some(sums) = sums else { return Ok(true) };
-        Ok(fetch::<D, ()>(&sums)?.iter().all(|sum| sum.is_finite()))
-    }
-
-    /// Room for what an update keeps beside the velocities.
-    fn keep_for(&mut self, update: &Update<'_>) -> Result<(), EngineError> {
-        if matches!(update.rule, Rule::Adam { .. }) && self.squares.is_empty() {
-            let zeros = |parameter: &Matrix<D>| self.device.try_zeros_like(parameter.shape()).on::<D>();
-            self.squares = self.parameters.iter().map(zeros).collect::<Result<_, _>>()?;
-        }
-        if update.average.is_some() && self.averages.is_empty() {
-            // Of their own: dfdx copies what is shared when it is written to.
-            self.averages.clone_from(&self.parameters);
-        }
-        Ok(())
-    }
-
-    /// Moves the running statistics towards the moments of a batch.
-    fn follow(&mut self, moments: Vec<(usize, Moments<D>)>) -> Result<(), EngineError> {
-        for (op, moments) in moments {
-            let Some(OpKind::BatchNorm { mean, variance, decay, running_variance, .. }) =
-                self.program.ops.get(op).map(|op| &op.kind)
-            else {
-                continue;
-            };
-            let (decay, count) = (f64::from(*decay), moments.count as f64);
-            let correction = match running_variance {
-                VarianceEstimate::Unbiased if moments.count > 1 => count / (count - 1.0),
-                VarianceEstimate::Unbiased | VarianceEstimate::Biased => 1.0,
-            };
-            if let Some(running) = self.statistics.get_mut(mean.0) {
-                running.try_axpy(decay, &moments.mean, 1.0 - decay).on::<D>()?;
-            }
-            if let Some(running) = self.statistics.get_mut(variance.0) {
-                running.try_axpy(decay, &moments.variance, (1.0 - decay) * correction).on::<D>()?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -323,7 +182,7 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
 
     fn keep(&mut self, set: &ImageSet) -> Result<Option<SetId>, EngineError> {
         // Where products are the form, the images are as near to the device as they can be.
-        if self.ones.lowering == Lowering::Products {
+        if self.ones.style == KernelStyle::Gemm {
             return Ok(None);
         }
         let (found, wanted) = (set.split.shape(), self.program.input());
@@ -355,9 +214,9 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
         let logits = self.run(batch, Mode::Evaluate, NoneTape)?.logits;
-        match self.ones.lowering {
-            Lowering::Products => self.pending.push(logits, batch.labels),
-            Lowering::Launches => {
+        match self.ones.style {
+            KernelStyle::Gemm => self.pending.push(logits, batch.labels),
+            KernelStyle::FewLaunches => {
                 let labels = self.labels(batch.labels)?;
                 let (_, own) = log_probabilities(logits.clone(), &labels).on::<D>()?;
                 self.pending.add(logits, &labels, own)
@@ -367,7 +226,7 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
 
     fn read_metrics(&mut self) -> Result<Metrics, EngineError> {
         let metrics = self.pending.take()?;
-        if metrics.images > 0 && self.ones.lowering == Lowering::Launches && !self.is_finite()? {
+        if metrics.images > 0 && self.ones.style == KernelStyle::FewLaunches && !self.is_finite()? {
             return Ok(Metrics { loss_sum: f64::NAN, correct: 0, ..metrics });
         }
         Ok(metrics)

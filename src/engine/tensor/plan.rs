@@ -1,6 +1,6 @@
 //! From a verified [`Program`] to operations that are ready to run, every index table on the device.
 
-use super::device::{Lowering, OnDevice, TensorDevice};
+use super::device::{KernelStyle, OnDevice, TensorDevice};
 use super::ops::conv::Convolution;
 use super::ops::norm::ResponseNorm;
 use super::ops::place::Placement;
@@ -40,17 +40,17 @@ pub(super) enum Ready<D: TensorDevice> {
 /// [`EngineError::Program`] when shapes, ids or parameters contradict each other; [`EngineError::Device`].
 pub(super) fn prepare<D: TensorDevice>(
     device: &D,
-    lowering: Lowering,
+    style: KernelStyle,
     program: &Program,
 ) -> Result<Vec<Ready<D>>, EngineError> {
     verify(program)?;
-    program.ops.iter().map(|op| Preparation { device, lowering, program, op }.prepare()).collect()
+    program.ops.iter().map(|op| Preparation { device, style, program, op }.prepare()).collect()
 }
 
 /// One operation of a verified program.
 struct Preparation<'a, D> {
     device: &'a D,
-    lowering: Lowering,
+    style: KernelStyle,
     program: &'a Program,
     op: &'a Op,
 }
@@ -71,9 +71,7 @@ impl<D: TensorDevice> Preparation<'_, D> {
         Ok(match self.op.kind {
             OpKind::Conv { kernel, stride, padding, dilation, groups, .. } => {
                 let windows = windows(kernel, stride, padding, dilation);
-                Ready::Conv(
-                    Convolution::new(self.device, self.lowering, &windows, output.channels(), groups).on::<D>()?,
-                )
+                Ready::Conv(Convolution::new(self.device, self.style, &windows, output.channels(), groups).on::<D>()?)
             }
             OpKind::Linear { .. } => Ready::Linear,
             OpKind::BatchNorm { .. } => Ready::BatchNorm,

@@ -1,8 +1,9 @@
 //! The optimizer's step, on the device. SGD is one launch a parameter.
 
-use super::device::TensorDevice;
+use super::TensorEngine;
+use super::device::{OnDevice, TensorDevice};
 use super::value::{Matrix, upload};
-use crate::engine::{DecayForm, Rule, Update};
+use crate::engine::{DecayForm, EngineError, Rule, Update};
 use dfdx::prelude::*;
 
 /// The momentum buffer of each parameter, by the identity of its tensor. dfdx's own step wants bare memory, and its
@@ -11,6 +12,21 @@ pub(super) type Velocities<D> = Gradients<f32, D>;
 
 /// What gradients are multiplied by, on the device.
 type Factor<D> = Tensor<(), f32, D>;
+
+impl<D: TensorDevice> TensorEngine<D> {
+    /// Room for what an update keeps beside the velocities.
+    pub(super) fn keep_for(&mut self, update: &Update<'_>) -> Result<(), EngineError> {
+        if matches!(update.rule, Rule::Adam { .. }) && self.squares.is_empty() {
+            let zeros = |parameter: &Matrix<D>| self.device.try_zeros_like(parameter.shape()).on::<D>();
+            self.squares = self.parameters.iter().map(zeros).collect::<Result<_, _>>()?;
+        }
+        if update.average.is_some() && self.averages.is_empty() {
+            // Of their own: dfdx copies what is shared when it is written to.
+            self.averages.clone_from(&self.parameters);
+        }
+        Ok(())
+    }
+}
 
 /// Scales all gradients down to a norm of `most` if theirs is larger; the device is not waited for.
 pub(super) fn clip<D: TensorDevice>(

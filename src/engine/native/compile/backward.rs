@@ -8,7 +8,7 @@ use super::Compiler;
 use crate::engine::EngineError;
 use crate::engine::native::fuse::Group;
 use crate::engine::native::kernels::pointwise::Activation;
-use crate::engine::native::step::{BlockStep, JointStep, Slot, block_len};
+use crate::engine::native::step::{Backward, BarrierStep, Forward, Slot, block_len};
 use crate::lower::program::{Op, OpKind, ValueId};
 
 impl Compiler<'_> {
@@ -47,7 +47,7 @@ impl Compiler<'_> {
             None => self.gradients[value.0] = Some(from),
             Some(to) => {
                 let len = self.value_len(value);
-                self.block(name, BlockStep::Move { from, from_start: 0, to, to_start: 0, len, add: true });
+                self.block(name, Backward::Move { from, from_start: 0, to, len, add: true });
             }
         }
     }
@@ -56,7 +56,7 @@ impl Compiler<'_> {
     fn copy_to(&mut self, name: &str, value: ValueId, from: Slot) {
         if let Some((to, add)) = self.target(value) {
             let len = self.value_len(value);
-            self.block(name, BlockStep::Move { from, from_start: 0, to, to_start: 0, len, add });
+            self.block(name, Backward::Move { from, from_start: 0, to, len, add });
         }
     }
 
@@ -71,7 +71,7 @@ impl Compiler<'_> {
                 let x = self.saved(op.inputs[0])?;
                 let layer = self.layer(group.op)?;
                 let y = self.new_place(value);
-                self.block(&op.name, BlockStep::NormApply { layer, x, addend: None, relu: group.relu, y });
+                self.block(&op.name, Forward::NormApply { layer, x, addend: None, relu: group.relu, y });
             }
         }
         self.place(value)
@@ -84,13 +84,13 @@ impl Compiler<'_> {
 
     fn sum_later(&mut self, name: &str, parameter: usize, partial: Slot) {
         let add = self.adds_to(parameter);
-        self.defer(name, JointStep::SumGradient { parameter, partial, add }, 0);
+        self.defer(name, BarrierStep::SumGradient { parameter, partial, add }, 0);
     }
 
     fn relu_backward(&mut self, name: &str, group: &Group, g: Slot) -> Result<(), EngineError> {
         if group.relu {
             let y = self.saved(group.output)?;
-            self.block(name, BlockStep::ActivateBackward { kind: Activation::Relu, y, g });
+            self.block(name, Backward::Activate { kind: Activation::Relu, y, g });
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Compiler<'_> {
     fn bias_backward(&mut self, name: &str, bias: Option<usize>, plane: usize, channels: usize, dy: Slot) {
         if let Some(bias) = bias {
             let partial = self.raw_slot(format!("bias gradient of {name}"), channels.next_multiple_of(16));
-            self.block(name, BlockStep::BiasGradient { plane, dy, partial });
+            self.block(name, Backward::BiasGradient { plane, dy, partial });
             self.sum_later(name, bias, partial);
         }
     }
@@ -124,9 +124,9 @@ impl Compiler<'_> {
                 let x = self.saved(input)?;
                 let flops = self.linear_flops(layer);
                 let add = self.adds_to(weight);
-                self.defer(name, JointStep::LinearWeightGradient { layer, x, dy: g, add }, flops);
+                self.defer(name, BarrierStep::LinearWeightGradient { layer, x, dy: g, add }, flops);
                 if let Some((dx, add)) = self.target(input) {
-                    self.block_counted(name, BlockStep::LinearDataGradient { layer, dy: g, dx, add }, flops);
+                    self.block_counted(name, Backward::LinearDataGradient { layer, dy: g, dx, add }, flops);
                 }
             }
             OpKind::BatchNorm { .. } => self.norm_backward(op, group, g)?,
@@ -147,30 +147,30 @@ impl Compiler<'_> {
                 let window = self.window(op)?;
                 let (x, y) = (self.saved(input)?, self.saved(op.output)?);
                 if let Some((dx, add)) = self.target(input) {
-                    self.block(name, BlockStep::MaxPoolBackward { window, x, y, dy: g, dx, add });
+                    self.block(name, Backward::MaxPool { window, x, y, dy: g, dx, add });
                 }
             }
             OpKind::AvgPool { divisor, .. } => {
                 let window = self.window(op)?;
                 if let Some((dx, add)) = self.target(input) {
-                    self.block(name, BlockStep::AvgPoolBackward { window, divisor: *divisor, dy: g, dx, add });
+                    self.block(name, Backward::AvgPool { window, divisor: *divisor, dy: g, dx, add });
                 }
             }
             OpKind::GlobalAvgPool => {
                 let plane = self.shape(input).plane().area();
                 if let Some((dx, add)) = self.target(input) {
-                    self.block(name, BlockStep::GlobalAvgPoolBackward { plane, dy: g, dx, add });
+                    self.block(name, Backward::GlobalAvgPool { plane, dy: g, dx, add });
                 }
             }
             OpKind::LocalResponseNorm { .. } => {
                 let response = self.response(op)?;
                 let x = self.saved(input)?;
                 if let Some((dx, add)) = self.target(input) {
-                    self.block(name, BlockStep::LocalResponseBackward { response, x, dy: g, dx, add });
+                    self.block(name, Backward::LocalResponse { response, x, dy: g, dx, add });
                 }
             }
             OpKind::Dropout { rate, stream } => {
-                self.block(name, BlockStep::Dropout { stream: *stream, rate: *rate, x: g, y: g });
+                self.block(name, Backward::Dropout { stream: *stream, rate: *rate, dy: g, dx: g });
                 self.give(name, input, g);
             }
             OpKind::Flatten => self.give(name, input, g),
@@ -179,7 +179,7 @@ impl Compiler<'_> {
                 for &input in &op.inputs {
                     let len = self.value_len(input);
                     if let Some((to, add)) = self.target(input) {
-                        self.block(name, BlockStep::Move { from: g, from_start, to, to_start: 0, len, add });
+                        self.block(name, Backward::Move { from: g, from_start, to, len, add });
                     }
                     from_start += len;
                 }
@@ -187,8 +187,7 @@ impl Compiler<'_> {
             OpKind::Subsample { stride } => {
                 let (from, to) = (self.shape(input).plane(), self.shape(op.output).plane());
                 if let Some((dx, add)) = self.target(input) {
-                    let step =
-                        BlockStep::SubsampleBackward { input: from, output: to, stride: *stride, dy: g, dx, add };
+                    let step = Backward::Subsample { input: from, output: to, stride: *stride, dy: g, dx, add };
                     self.block(name, step);
                 }
             }
@@ -196,7 +195,7 @@ impl Compiler<'_> {
                 let from_start = before * block_len(self.shape(op.output).plane().area());
                 let len = self.value_len(input);
                 if let Some((to, add)) = self.target(input) {
-                    self.block(name, BlockStep::Move { from: g, from_start, to, to_start: 0, len, add });
+                    self.block(name, Backward::Move { from: g, from_start, to, len, add });
                 }
             }
         }
@@ -205,7 +204,7 @@ impl Compiler<'_> {
 
     fn activation_backward(&mut self, op: &Op, kind: Activation, g: Slot) -> Result<(), EngineError> {
         let y = self.saved(op.output)?;
-        self.block(&op.name, BlockStep::ActivateBackward { kind, y, g });
+        self.block(&op.name, Backward::Activate { kind, y, g });
         self.give(&op.name, op.inputs[0], g);
         Ok(())
     }
@@ -221,10 +220,10 @@ impl Compiler<'_> {
         let flops = self.conv_flops(layer);
         let x = self.saved(op.inputs[0])?;
         let partial = self.raw_slot(format!("weight gradient of {name}"), shape.weight_len().next_multiple_of(16));
-        self.block_counted(name, BlockStep::ConvWeightGradient { layer, x, dy, partial }, flops);
+        self.block_counted(name, Backward::ConvWeightGradient { layer, x, dy, partial }, flops);
         self.sum_later(name, weight, partial);
         if let Some((dx, add)) = self.target(op.inputs[0]) {
-            self.block_counted(name, BlockStep::ConvDataGradient { layer, dy, dx, add }, flops);
+            self.block_counted(name, Backward::ConvDataGradient { layer, dy, dx, add }, flops);
         }
         Ok(())
     }
@@ -245,16 +244,16 @@ impl Compiler<'_> {
             _ => (group.relu, None),
         };
         let partial = self.raw_slot(format!("gradient sums of {name}"), (2 * channels).next_multiple_of(16));
-        self.block(name, BlockStep::NormReduce { layer, x, g, relu, output, partial });
+        self.block(name, Backward::NormReduce { layer, x, g, relu, output, partial });
         let (add_scale, add_shift) = (self.adds_to(scale), self.adds_to(shift));
-        self.joint(name, JointStep::NormGradient { layer, partial, add_scale, add_shift });
+        self.barrier(name, BarrierStep::NormGradient { layer, partial, add_scale, add_shift });
         let addend = group.addend.filter(|addend| self.needs[addend.0]);
         if let Some(addend) = addend.filter(|addend| self.gradients[addend.0].is_some()) {
             self.give(name, addend, g);
         } else if let (Some(addend), true) = (addend, self.needs[input.0]) {
             let gradient = format!("gradient of {}", self.program.values[input.0].name);
             let dx = self.slot(gradient, self.shape(input).elements());
-            self.block(name, BlockStep::NormInputGradient { layer, x, g, relu, dx });
+            self.block(name, Backward::NormInputGradient { layer, x, g, relu, dx });
             self.give(name, input, dx);
             self.give(name, addend, g);
             return Ok(());
@@ -263,7 +262,7 @@ impl Compiler<'_> {
             return Ok(());
         }
         if self.needs[input.0] {
-            self.block(name, BlockStep::NormInputGradient { layer, x, g, relu, dx: g });
+            self.block(name, Backward::NormInputGradient { layer, x, g, relu, dx: g });
             self.give(name, input, g);
         }
         Ok(())

@@ -7,14 +7,14 @@ use crate::engine::native::fuse::{Group, Purpose};
 use crate::engine::native::kernels::lrn::Response;
 use crate::engine::native::kernels::pointwise::Activation;
 use crate::engine::native::kernels::pool::Window;
-use crate::engine::native::step::{BlockStep, JointStep, Layer, block_len};
+use crate::engine::native::step::{BarrierStep, Forward, LayerIndex, block_len};
 use crate::graph::dims::{Padding, Pair, Shape};
 use crate::lower::program::{Op, OpKind, ValueId};
 
 impl Compiler<'_> {
     pub(super) fn forward(&mut self) -> Result<(), EngineError> {
         let to = self.new_place(ValueId(0));
-        self.block("images", BlockStep::Pack { to });
+        self.block("images", Forward::Pack { to });
         for group in self.groups.clone() {
             self.forward_group(&group)?;
         }
@@ -22,7 +22,7 @@ impl Compiler<'_> {
     }
 
     /// The table entry of an op with weights.
-    pub(super) fn layer(&self, op: usize) -> Result<Layer, EngineError> {
+    pub(super) fn layer(&self, op: usize) -> Result<LayerIndex, EngineError> {
         let missing = || broken(&self.program.ops[op].name, "it has no weights");
         self.layers.of_op.get(op).copied().flatten().ok_or_else(missing)
     }
@@ -39,13 +39,13 @@ impl Compiler<'_> {
                 let residual = group.addend.map(|addend| self.place(addend)).transpose()?;
                 let y = self.new_place(group.output);
                 let flops = self.conv_flops(layer);
-                self.block_counted(name, BlockStep::Conv { layer, x, residual, relu, y }, flops);
+                self.block_counted(name, Forward::Conv { layer, x, residual, relu, y }, flops);
             }
             OpKind::Linear { .. } => {
                 let layer = self.layer(group.op)?;
                 let y = self.new_place(group.output);
                 let flops = self.linear_flops(layer);
-                self.block_counted(name, BlockStep::Linear { layer, x, relu, y }, flops);
+                self.block_counted(name, Forward::Linear { layer, x, relu, y }, flops);
             }
             OpKind::BatchNorm { .. } => {
                 let layer = self.layer(group.op)?;
@@ -54,12 +54,12 @@ impl Compiler<'_> {
                         format!("statistics of {name}"),
                         (2 * self.layers.norms[layer.0].channels).next_multiple_of(16),
                     );
-                    self.block(name, BlockStep::NormStatistics { layer, x, partial });
-                    self.joint(name, JointStep::NormStatistics { layer, partial });
+                    self.block(name, Forward::NormStatistics { layer, x, partial });
+                    self.barrier(name, BarrierStep::NormStatistics { layer, partial });
                 }
                 let addend = group.addend.map(|addend| self.place(addend)).transpose()?;
                 let y = self.new_place(group.output);
-                self.block(name, BlockStep::NormApply { layer, x, addend, relu, y });
+                self.block(name, Forward::NormApply { layer, x, addend, relu, y });
             }
             OpKind::Relu => self.activate(op, Activation::Relu)?,
             OpKind::Tanh => self.activate(op, Activation::Tanh)?,
@@ -67,32 +67,32 @@ impl Compiler<'_> {
             OpKind::Add => {
                 let inputs = op.inputs.iter().map(|&input| self.place(input)).collect::<Result<Vec<_>, _>>()?;
                 let y = self.new_place(group.output);
-                self.block(name, BlockStep::Sum { inputs, relu, y });
+                self.block(name, Forward::Sum { inputs, relu, y });
             }
             OpKind::MaxPool { .. } => {
                 let y = self.new_place(op.output);
                 let window = self.window(op)?;
-                self.block(name, BlockStep::MaxPool { window, x, y });
+                self.block(name, Forward::MaxPool { window, x, y });
             }
             OpKind::AvgPool { divisor, .. } => {
                 let y = self.new_place(op.output);
                 let window = self.window(op)?;
-                self.block(name, BlockStep::AvgPool { window, divisor: *divisor, x, y });
+                self.block(name, Forward::AvgPool { window, divisor: *divisor, x, y });
             }
             OpKind::GlobalAvgPool => {
                 let y = self.new_place(op.output);
                 let plane = self.shape(op.inputs[0]).plane().area();
-                self.block(name, BlockStep::GlobalAvgPool { plane, x, y });
+                self.block(name, Forward::GlobalAvgPool { plane, x, y });
             }
             OpKind::LocalResponseNorm { .. } => {
                 let y = self.new_place(op.output);
                 let response = self.response(op)?;
-                self.block(name, BlockStep::LocalResponse { response, x, y });
+                self.block(name, Forward::LocalResponse { response, x, y });
             }
             OpKind::Dropout { rate, stream } => match self.purpose {
                 Purpose::Train => {
                     let y = self.new_place(op.output);
-                    self.block(name, BlockStep::Dropout { stream: *stream, rate: *rate, x, y });
+                    self.block(name, Forward::Dropout { stream: *stream, rate: *rate, x, y });
                 }
                 Purpose::Evaluate => self.places[op.output.0] = Some(x),
             },
@@ -103,21 +103,21 @@ impl Compiler<'_> {
                 let mut to_start = 0;
                 for &input in &op.inputs {
                     let (from, len) = (self.place(input)?, self.value_len(input));
-                    self.block(name, BlockStep::Move { from, from_start: 0, to, to_start, len, add: false });
+                    self.block(name, Forward::Move { from, to, to_start, len });
                     to_start += len;
                 }
             }
             OpKind::Subsample { stride } => {
                 let y = self.new_place(op.output);
                 let (input, output) = (self.shape(op.inputs[0]).plane(), self.shape(op.output).plane());
-                self.block(name, BlockStep::Subsample { input, output, stride: *stride, x, y });
+                self.block(name, Forward::Subsample { input, output, stride: *stride, x, y });
             }
             OpKind::PadChannels { before, .. } => {
                 let to = self.new_place(op.output);
                 let to_start = before * block_len(self.shape(op.output).plane().area());
                 let len = self.value_len(op.inputs[0]);
-                self.block(name, BlockStep::Clear { to });
-                self.block(name, BlockStep::Move { from: x, from_start: 0, to, to_start, len, add: false });
+                self.block(name, Forward::Clear { to });
+                self.block(name, Forward::Move { from: x, to, to_start, len });
             }
         }
         Ok(())
@@ -126,16 +126,16 @@ impl Compiler<'_> {
     fn activate(&mut self, op: &Op, kind: Activation) -> Result<(), EngineError> {
         let x = self.place(op.inputs[0])?;
         let y = self.new_place(op.output);
-        self.block(&op.name, BlockStep::Activate { kind, x, y });
+        self.block(&op.name, Forward::Activate { kind, x, y });
         Ok(())
     }
 
-    pub(super) fn conv_flops(&self, layer: Layer) -> u64 {
+    pub(super) fn conv_flops(&self, layer: LayerIndex) -> u64 {
         let shape = self.layers.convs[layer.0].kernel.shape();
         2 * (shape.output().area() * shape.out_channels * shape.filter_len()) as u64
     }
 
-    pub(super) fn linear_flops(&self, layer: Layer) -> u64 {
+    pub(super) fn linear_flops(&self, layer: LayerIndex) -> u64 {
         let linear = &self.layers.linears[layer.0];
         2 * (linear.inputs * linear.outputs) as u64
     }

@@ -5,7 +5,7 @@ mod forward;
 
 use super::fuse::{self, Group, Purpose};
 use super::layers::Layers;
-use super::step::{BlockStep, JointStep, Kind, Slot, Step, block_len};
+use super::step::{BarrierStep, BlockStep, Forward, Kind, Slot, Step, block_len};
 use crate::engine::EngineError;
 use crate::graph::dims::Shape;
 use crate::lower::program::{OpKind, Program, ValueId};
@@ -42,7 +42,7 @@ pub fn compile(program: &Program, layers: &Layers, purpose: Purpose) -> Result<C
     let logits = compiler.place(program.logits)?;
     let gradient = (purpose == Purpose::Train)
         .then(|| compiler.slot(format!("gradient of {}", program.values[program.logits.0].name), program.classes()));
-    compiler.block("loss", BlockStep::Loss { logits, gradient, smoothing: program.loss.smoothing() });
+    compiler.block("loss", Forward::Loss { logits, gradient, smoothing: program.loss.smoothing() });
     let forward = compiler.steps.len();
     if let Some(gradient) = gradient {
         compiler.gradients[program.logits.0] = Some(gradient);
@@ -66,7 +66,7 @@ struct Compiler<'a> {
     needs: Vec<bool>,
     /// The group that makes each value.
     makers: Vec<Option<usize>>,
-    /// Joint steps of which nothing in this pass waits; run with the next one that must be.
+    /// Barriers of which nothing in this pass waits; run with the next one that must be.
     deferred: Vec<Step>,
     /// Parameters whose gradient has been written, so that another use adds.
     written: Vec<bool>,
@@ -133,26 +133,26 @@ impl<'a> Compiler<'a> {
         self.places.get(value.0).copied().flatten().ok_or_else(missing)
     }
 
-    fn block(&mut self, name: &str, step: BlockStep) {
+    fn block(&mut self, name: &str, step: impl Into<BlockStep>) {
         self.block_counted(name, step, 0);
     }
 
-    fn block_counted(&mut self, name: &str, step: BlockStep, flops: u64) {
+    fn block_counted(&mut self, name: &str, step: impl Into<BlockStep>, flops: u64) {
         let backward = self.is_backward;
-        self.steps.push(Step { name: name.into(), backward, kind: Kind::Block(step), flops });
+        self.steps.push(Step { name: name.into(), backward, kind: Kind::Block(step.into()), flops });
     }
 
-    /// A joint step that the next block steps wait for, and with it all that were put off.
-    fn joint(&mut self, name: &str, step: JointStep) {
+    /// A barrier that the next block steps wait for, and with it all that were put off.
+    fn barrier(&mut self, name: &str, step: BarrierStep) {
         self.flush();
         let backward = self.is_backward;
-        self.steps.push(Step { name: name.into(), backward, kind: Kind::Joint(step), flops: 0 });
+        self.steps.push(Step { name: name.into(), backward, kind: Kind::Barrier(step), flops: 0 });
     }
 
-    /// A joint step that nothing in this pass waits for.
-    fn defer(&mut self, name: &str, step: JointStep, flops: u64) {
+    /// A barrier that nothing in this pass waits for.
+    fn defer(&mut self, name: &str, step: BarrierStep, flops: u64) {
         let backward = self.is_backward;
-        self.deferred.push(Step { name: name.into(), backward, kind: Kind::Joint(step), flops });
+        self.deferred.push(Step { name: name.into(), backward, kind: Kind::Barrier(step), flops });
     }
 
     fn flush(&mut self) {

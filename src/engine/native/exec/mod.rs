@@ -1,16 +1,20 @@
 //! Runs a plan.
 //!
-//! A run of block steps goes block by block, each block on whichever thread is free: a block's memory is its own, and
-//! what a step computes depends on nothing else, so the results are the same bits for any number of threads.
+//! The block steps between two barriers go block by block, each block on whichever thread is free: a block's memory is
+//! its own, and what a step computes depends on nothing else, so the results are the same bits for any number of
+//! threads.
 
+mod backward;
+mod barrier;
 mod block;
-mod joint;
+mod forward;
+mod threads;
 
-pub(crate) use joint::set_coefficients;
+pub(crate) use barrier::set_coefficients;
+pub use threads::ThreadPool;
 
 use super::fuse::Purpose;
 use super::kernels::LANES;
-use super::kernels::buffer::Buffer;
 use super::kernels::isa::Isa;
 use super::kernels::loss::BlockLoss;
 use super::layers::Layers;
@@ -23,64 +27,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-
-/// Threads, and one scratch for each.
-#[derive(Debug)]
-pub struct Team {
-    pool: rayon::ThreadPool,
-    scratch: Vec<Mutex<Buffer>>,
-}
-
-impl Team {
-    /// So many threads, each with so many numbers of scratch.
-    ///
-    /// # Errors
-    /// [`EngineError::Device`] when the threads cannot be had.
-    pub fn new(threads: usize, scratch_len: usize) -> Result<Team, EngineError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .thread_name(|index| format!("netc-{index}"))
-            .build()
-            .map_err(|error| EngineError::Device { device: "cpu", message: error.to_string() })?;
-        let scratch = (0..threads.max(1)).map(|_| Mutex::new(Buffer::zeroed(scratch_len))).collect();
-        Ok(Team { pool, scratch })
-    }
-
-    /// Number of threads.
-    pub fn threads(&self) -> usize {
-        self.scratch.len()
-    }
-
-    /// Bytes of all scratch.
-    pub fn bytes(&self) -> usize {
-        self.scratch.iter().map(|scratch| 4 * scratch.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
-    }
-
-    /// Runs `f` on one of the threads, from where [`Team::each`] reaches the others without a handover.
-    pub fn enter<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(f)
-    }
-
-    /// Runs `f` for each item, on all threads. Only within [`Team::enter`].
-    pub fn each<I>(
-        &self,
-        items: I,
-        f: impl Fn(I::Item) -> Result<(), EngineError> + Sync + Send,
-    ) -> Result<(), EngineError>
-    where
-        I: IndexedParallelIterator,
-    {
-        items.with_max_len(1).try_for_each(f)
-    }
-
-    /// The scratch of the thread that asks. `f` must not hand work to other threads: this one would take on some of
-    /// theirs while it waits, and ask for its scratch again.
-    fn with_scratch<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> R {
-        let own = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
-        let mut scratch = self.scratch[own].lock().unwrap_or_else(PoisonError::into_inner);
-        f(&mut scratch)
-    }
-}
 
 /// Time spent in each step, over all threads, in nanoseconds.
 #[derive(Debug, Default)]
@@ -111,7 +57,7 @@ pub struct Context<'a> {
     /// Instruction set.
     pub isa: Isa,
     /// Threads.
-    pub team: &'a Team,
+    pub threads: &'a ThreadPool,
     /// Parameters, in the program's order.
     pub parameters: &'a [Vec<f32>],
     /// The batch.
@@ -123,14 +69,14 @@ pub struct Context<'a> {
     /// Whether running statistics move.
     pub move_statistics: bool,
     /// Threads that share a block in its convolutions: more than one where there are fewer blocks than threads.
-    pub ways: usize,
+    pub threads_per_block: usize,
     /// Where time is counted, if it is.
     pub profile: Option<&'a Profile>,
 }
 
 /// What steps write besides the blocks.
 pub struct Outputs<'a> {
-    /// Layers: joint steps set the coefficients of batch norms.
+    /// Layers: barriers set the coefficients of batch norms.
     pub layers: &'a mut Layers,
     /// Gradient of each parameter.
     pub gradients: &'a mut [Vec<f32>],
@@ -160,20 +106,20 @@ impl Context<'_> {
     /// # Errors
     /// [`EngineError::Program`] for a plan that is broken.
     pub fn run(&self, steps: usize, memory: &mut [f32], outputs: &mut Outputs<'_>) -> Result<(), EngineError> {
-        for run in self.plan.runs.iter().take_while(|run| run.end <= steps) {
-            match self.plan.steps[run.start].kind {
+        for segment in self.plan.segments.iter().take_while(|segment| segment.end <= steps) {
+            match self.plan.steps[segment.start].kind {
                 Kind::Block(_) => {
                     let layers = &*outputs.layers;
                     let blocks = memory.par_chunks_exact_mut(self.plan.block_len.max(1));
                     let items = blocks.zip(outputs.losses.par_iter_mut()).enumerate();
-                    self.team.each(items, |(block, (memory, loss))| {
-                        self.run_block(run.clone(), block, memory, loss, layers)
+                    self.threads.each(items, |(block, (memory, loss))| {
+                        self.run_block(segment.clone(), block, memory, loss, layers)
                     })?;
                 }
-                Kind::Joint(_) => {
-                    for index in run.clone() {
-                        if let Kind::Joint(step) = &self.plan.steps[index].kind {
-                            self.timed(index, || self.run_joint(step, memory, outputs))?;
+                Kind::Barrier(_) => {
+                    for index in segment.clone() {
+                        if let Kind::Barrier(step) = &self.plan.steps[index].kind {
+                            self.timed(index, || self.run_barrier(step, memory, outputs))?;
                         }
                     }
                 }
@@ -182,7 +128,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Runs a plan without joint steps. Each thread takes blocks one after the other through the whole plan in the same
+    /// Runs a plan without barriers. Each thread takes blocks one after the other through the whole plan in the same
     /// memory, which stays in its cache: `memory` holds a run of `block_len` numbers a thread. `take` gets the logits.
     ///
     /// # Errors
@@ -196,7 +142,7 @@ impl Context<'_> {
     ) -> Result<(), EngineError> {
         let next = AtomicUsize::new(0);
         let workers = memory.par_chunks_exact_mut(self.plan.block_len.max(1));
-        self.team.each(workers, |memory| {
+        self.threads.each(workers, |memory| {
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
                 let Some(loss) = losses.get(block) else { return Ok(()) };

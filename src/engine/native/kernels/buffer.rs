@@ -39,7 +39,7 @@ impl Buffer {
         let start = unsafe { alloc(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
         if layout.align() == HUGE {
-            super::pages::prefer_huge(start.as_ptr(), layout.size());
+            super::huge_pages::prefer(start.as_ptr(), layout.size());
         }
         // SAFETY: the allocation has this size; all-zero bytes are 0.0.
         unsafe { start.as_ptr().write_bytes(0, layout.size()) };

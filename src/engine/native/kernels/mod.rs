@@ -19,6 +19,7 @@
 
 pub mod buffer;
 pub mod conv;
+pub mod huge_pages;
 pub mod isa;
 pub mod layout;
 pub mod linear;
@@ -26,7 +27,6 @@ pub mod loss;
 pub mod lrn;
 mod multiversion;
 pub mod norm;
-pub mod pages;
 pub mod peak;
 pub mod pointwise;
 pub mod pool;

@@ -1,7 +1,7 @@
 //! One number a channel: spread over the channel, and the mean of it. On the CPU both are products with ones, which is
 //! many times faster there than a broadcast or a strided reduction, and sums in blocks instead of one long chain.
 
-use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
+use crate::engine::tensor::device::{KernelStyle, Recording, TensorDevice};
 use crate::engine::tensor::value::Matrix;
 use dfdx::prelude::*;
 use std::collections::HashMap;
@@ -10,14 +10,14 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub(in crate::engine::tensor) struct Ones<D: TensorDevice> {
     device: D,
-    pub lowering: Lowering,
+    pub style: KernelStyle,
     rows: HashMap<usize, Matrix<D>>,
 }
 
 impl<D: TensorDevice> Ones<D> {
     /// None yet.
-    pub fn new(device: D, lowering: Lowering) -> Self {
-        Self { device, lowering, rows: HashMap::new() }
+    pub fn new(device: D, style: KernelStyle) -> Self {
+        Self { device, style, rows: HashMap::new() }
     }
 
     /// 1 × `length`.
@@ -48,9 +48,9 @@ pub(in crate::engine::tensor) fn spread<D: TensorDevice, T: Recording<D>>(
     x: Matrix<D, T>,
     length: usize,
 ) -> Result<Matrix<D, T>, D::Err> {
-    match ones.lowering {
-        Lowering::Products => x.try_matmul(ones.row(length)?),
-        Lowering::Launches => {
+    match ones.style {
+        KernelStyle::Gemm => x.try_matmul(ones.row(length)?),
+        KernelStyle::FewLaunches => {
             let (channels, _) = *x.shape();
             x.try_reshape_like(&(channels,))?.try_broadcast_like::<_, Axis<1>>(&(channels, length))
         }
@@ -65,12 +65,12 @@ pub(in crate::engine::tensor) fn channel_means<D: TensorDevice, T: Recording<D>>
 ) -> Result<Matrix<D, T>, D::Err> {
     let (rows, batch) = *x.shape();
     let plane = rows / channels.max(1);
-    let sums = match ones.lowering {
-        Lowering::Products => {
+    let sums = match ones.style {
+        KernelStyle::Gemm => {
             let over_batch = x.try_matmul(ones.column(batch)?)?;
             over_batch.try_reshape_like(&(channels, plane))?.try_matmul(ones.column(plane)?)?
         }
-        Lowering::Launches => {
+        KernelStyle::FewLaunches => {
             let sums = x.try_reshape_like(&(channels, plane * batch))?.try_sum::<(usize,), Axis<1>>()?;
             sums.try_reshape_like(&(channels, 1))?
         }

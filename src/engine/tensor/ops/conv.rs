@@ -13,7 +13,7 @@
 
 use super::channels::{Ones, add_bias};
 use super::place::Placement;
-use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
+use crate::engine::tensor::device::{KernelStyle, Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, Rows, upload_rows};
 use crate::engine::tensor::window::Windows;
 use dfdx::prelude::*;
@@ -37,12 +37,12 @@ impl<D: TensorDevice> Convolution<D> {
     /// Chooses the faster form. `groups` divides both channel numbers.
     pub fn new(
         device: &D,
-        lowering: Lowering,
+        style: KernelStyle,
         windows: &Windows,
         out_channels: usize,
         groups: usize,
     ) -> Result<Self, D::Err> {
-        let form = if lowering == Lowering::Products && groups == 1 && windows.taps() > 1 {
+        let form = if style == KernelStyle::Gemm && groups == 1 && windows.taps() > 1 {
             Form::Shifts(Shifts::new(device, windows, out_channels)?)
         } else {
             Form::Patches(Patches::new(device, windows, out_channels, groups)?)
@@ -236,7 +236,7 @@ mod tests {
         let x = draw(device, 1, windows.input.elements(), BATCH);
         let weight = draw(device, 2, outputs, windows.input.channels() * windows.taps());
         let conv = Convolution { form, out_channels: outputs, windows: windows.windows() };
-        let mut ones = Ones::new(device.clone(), Lowering::Products);
+        let mut ones = Ones::new(device.clone(), KernelStyle::Gemm);
         let y = conv.forward(&mut ones, x.leaky_trace(), &weight, None, constant_input).unwrap();
         let out = y.as_vec();
         let (rows, columns) = *y.shape();

@@ -1,7 +1,7 @@
 //! Batch norm (Ioffe & Szegedy 2015) and local response norm (Krizhevsky, Sutskever & Hinton 2012).
 
 use super::channels::{Ones, channel_means, spread};
-use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
+use crate::engine::tensor::device::{KernelStyle, Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, upload};
 use dfdx::prelude::*;
 
@@ -52,9 +52,9 @@ fn inverse_root<D: TensorDevice, T: Recording<D>>(
     epsilon: f32,
 ) -> Result<Matrix<D, T>, D::Err> {
     let sum = variance.try_add(epsilon)?;
-    match ones.lowering {
-        Lowering::Products => sum.try_sqrt()?.try_recip(),
-        Lowering::Launches => sum.try_powf(-0.5),
+    match ones.style {
+        KernelStyle::Gemm => sum.try_sqrt()?.try_recip(),
+        KernelStyle::FewLaunches => sum.try_powf(-0.5),
     }
 }
 

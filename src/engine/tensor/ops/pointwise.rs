@@ -1,6 +1,6 @@
 //! Activations and dropout.
 
-use crate::engine::tensor::device::{Lowering, Recording, TensorDevice};
+use crate::engine::tensor::device::{KernelStyle, Recording, TensorDevice};
 use crate::engine::tensor::value::Matrix;
 use crate::random;
 use dfdx::prelude::*;
@@ -9,9 +9,9 @@ use dfdx::prelude::*;
 /// loss of ln(classes): the term 0·x adds nothing to a number and keeps NaN. Where launches count it is left out.
 pub(in crate::engine::tensor) fn relu<D: TensorDevice, T: Recording<D>>(
     x: Matrix<D, T>,
-    lowering: Lowering,
+    style: KernelStyle,
 ) -> Result<Matrix<D, T>, D::Err> {
-    if lowering == Lowering::Launches {
+    if style == KernelStyle::FewLaunches {
         return x.try_relu();
     }
     let (x, tape) = x.split_tape();

@@ -25,6 +25,22 @@ struct Axis {
     taps: Vec<(usize, isize)>,
 }
 
+/// All positions of the targets along one axis.
+struct Positions {
+    /// One for each remainder by `target_step`.
+    axes: Vec<Axis>,
+    /// How far what one target reads is from what the next one reads.
+    source_step: usize,
+    /// How far one target is from the next one of the same remainder.
+    target_step: usize,
+}
+
+/// One group's planes on one side of the correlation.
+struct Side {
+    channels: usize,
+    plane: Pair,
+}
+
 /// Target positions that share their taps: all of them going forward, those with one remainder by the stride going back.
 #[derive(Debug, Clone)]
 struct Phase {
@@ -65,32 +81,20 @@ pub(super) struct Direct {
     in_place: bool,
 }
 
-fn forward_axis(
-    output: usize,
-    kernel: usize,
-    stride: usize,
-    dilation: usize,
-    before: usize,
-) -> (Vec<Axis>, usize, usize) {
+fn forward_axis(output: usize, kernel: usize, stride: usize, dilation: usize, before: usize) -> Positions {
     let taps = (0..kernel).map(|k| (k, (k * dilation) as isize - before as isize)).collect();
-    (vec![Axis { start: 0, count: output, taps }], stride, 1)
+    Positions { axes: vec![Axis { start: 0, count: output, taps }], source_step: stride, target_step: 1 }
 }
 
 /// dx at position i sums dy at (i + before − k·dilation) / stride over the taps k that make that whole.
-fn backward_axis(
-    input: usize,
-    kernel: usize,
-    stride: usize,
-    dilation: usize,
-    before: usize,
-) -> (Vec<Axis>, usize, usize) {
+fn backward_axis(input: usize, kernel: usize, stride: usize, dilation: usize, before: usize) -> Positions {
     let phase = |start: usize| {
         let position = |k: usize| (start + before) as isize - (k * dilation) as isize;
         let taps = (0..kernel).filter(|&k| position(k).rem_euclid(stride as isize) == 0);
         let taps = taps.map(|k| (k, position(k).div_euclid(stride as isize))).collect();
         Axis { start, count: (input - start).div_ceil(stride), taps }
     };
-    ((0..stride.min(input)).map(phase).collect(), 1, stride)
+    Positions { axes: (0..stride.min(input)).map(phase).collect(), source_step: 1, target_step: stride }
 }
 
 impl Direct {
@@ -99,7 +103,9 @@ impl Direct {
         let (output, padding) = (s.output(), s.padding);
         let rows = forward_axis(output.height, s.kernel.height, s.stride.height, s.dilation.height, padding.top);
         let columns = forward_axis(output.width, s.kernel.width, s.stride.width, s.dilation.width, padding.left);
-        Direct::new(isa, s, [s.group_inputs(), s.group_outputs()], [s.input, output], rows, columns)
+        let source = Side { channels: s.group_inputs(), plane: s.input };
+        let target = Side { channels: s.group_outputs(), plane: output };
+        Direct::new(isa, s, source, target, rows, columns)
     }
 
     /// dx = convᵀ(dy, w).
@@ -107,19 +113,15 @@ impl Direct {
         let padding = s.padding;
         let rows = backward_axis(s.input.height, s.kernel.height, s.stride.height, s.dilation.height, padding.top);
         let columns = backward_axis(s.input.width, s.kernel.width, s.stride.width, s.dilation.width, padding.left);
-        Direct::new(isa, s, [s.group_outputs(), s.group_inputs()], [s.output(), s.input], rows, columns)
+        let source = Side { channels: s.group_outputs(), plane: s.output() };
+        let target = Side { channels: s.group_inputs(), plane: s.input };
+        Direct::new(isa, s, source, target, rows, columns)
     }
 
-    fn new(
-        isa: Isa,
-        shape: &ConvShape,
-        [sources, targets]: [usize; 2],
-        [source, target]: [Pair; 2],
-        (rows, row_step, target_row_step): (Vec<Axis>, usize, usize),
-        (columns, column_step, target_column_step): (Vec<Axis>, usize, usize),
-    ) -> Self {
+    fn new(isa: Isa, shape: &ConvShape, source: Side, target: Side, rows: Positions, columns: Positions) -> Self {
+        let (row_step, column_step) = (rows.source_step, columns.source_step);
         let mut phases: Vec<Phase> = Vec::new();
-        for (row, column) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column))) {
+        for (row, column) in rows.axes.iter().flat_map(|row| columns.axes.iter().map(move |column| (row, column))) {
             let taps = row
                 .taps
                 .iter()
@@ -137,17 +139,17 @@ impl Direct {
             let (first, last) = (offsets().min().unwrap_or(0), offsets().max().unwrap_or(0));
             (first, (last - first) as usize, axes.iter().map(|axis| axis.count).max().unwrap_or(0))
         };
-        let (top, height, row_count) = extent(&rows);
-        let (left, reach_width, column_count) = extent(&columns);
+        let (top, height, row_count) = extent(&rows.axes);
+        let (left, reach_width, column_count) = extent(&columns.axes);
         let end =
             Pair::new((row_count - 1) * row_step + height + 1, (column_count - 1) * column_step + reach_width + 1);
         let in_place = top >= 0
             && left >= 0
-            && top as usize + end.height <= source.height
-            && left as usize + end.width <= source.width;
-        let row = sources * end.width * LANES;
+            && top as usize + end.height <= source.plane.height
+            && left as usize + end.width <= source.plane.width;
+        let row = source.channels * end.width * LANES;
         let band = ((BAND / row).saturating_sub(height + 1) / row_step + 1).min(row_count);
-        let width = if in_place { source.width } else { end.width };
+        let width = if in_place { source.plane.width } else { end.width };
         for phase in &mut phases {
             let offset =
                 |&(_, dy, dx): &(usize, isize, isize)| ((dy - top) as usize * width + (dx - left) as usize) * LANES;
@@ -156,14 +158,14 @@ impl Direct {
         Direct {
             isa,
             groups: shape.groups,
-            sources,
-            targets,
-            source,
-            target,
+            sources: source.channels,
+            targets: target.channels,
+            source: source.plane,
+            target: target.plane,
             source_step: Pair::new(row_step, column_step),
-            target_step: Pair::new(target_row_step, target_column_step),
+            target_step: Pair::new(rows.target_step, columns.target_step),
             phases,
-            tiles: even_runs(targets, simd::rows(isa)),
+            tiles: even_runs(target.channels, simd::rows(isa)),
             origin: (top, left),
             reach: Pair::new(height, reach_width),
             count: Pair::new(row_count, column_count),

@@ -3,29 +3,29 @@
 use super::{Context, Outputs, slice};
 use crate::engine::EngineError;
 use crate::engine::native::layers::NormLayer;
-use crate::engine::native::step::{JointStep, Slot};
+use crate::engine::native::step::{BarrierStep, Slot};
 use crate::lower::program::VarianceEstimate;
 use rayon::prelude::*;
 
 /// Numbers of a weight gradient that one thread sums at a time.
-const RUN: usize = 4096;
+const CHUNK: usize = 4096;
 
 /// Rows of a linear layer's weight gradient that one thread does at a time.
 const ROWS: usize = 16;
 
 impl Context<'_> {
-    pub(super) fn run_joint(
+    pub(super) fn run_barrier(
         &self,
-        step: &JointStep,
+        step: &BarrierStep,
         memory: &[f32],
         outputs: &mut Outputs<'_>,
     ) -> Result<(), EngineError> {
         match *step {
-            JointStep::NormStatistics { layer, partial } => {
+            BarrierStep::NormStatistics { layer, partial } => {
                 let norm = &mut outputs.layers.norms[layer.0];
                 self.norm_statistics(norm, partial, memory, outputs.statistics)
             }
-            JointStep::NormGradient { layer, partial, add_scale, add_shift } => {
+            BarrierStep::NormGradient { layer, partial, add_scale, add_shift } => {
                 let norm = &mut outputs.layers.norms[layer.0];
                 for (parameter, add) in [(norm.scale, add_scale), (norm.shift, add_shift)] {
                     if !add {
@@ -34,30 +34,30 @@ impl Context<'_> {
                 }
                 self.norm_gradient(norm, partial, memory, outputs.gradients)
             }
-            JointStep::SumGradient { parameter, partial, add } => {
+            BarrierStep::SumGradient { parameter, partial, add } => {
                 let gradient = &mut outputs.gradients[parameter];
-                let sum = |(run, gradient): (usize, &mut [f32])| {
+                let sum = |(chunk, gradient): (usize, &mut [f32])| {
                     if !add {
                         gradient.fill(0.0);
                     }
                     for block in memory.chunks_exact(self.plan.block_len) {
                         let partial = slice(block, self.plan, partial)?;
-                        gradient.iter_mut().zip(&partial[run * RUN..]).for_each(|(sum, part)| *sum += part);
+                        gradient.iter_mut().zip(&partial[chunk * CHUNK..]).for_each(|(sum, part)| *sum += part);
                     }
                     Ok(())
                 };
-                if gradient.len() <= 2 * RUN {
-                    gradient.chunks_mut(RUN).enumerate().try_for_each(sum)
+                if gradient.len() <= 2 * CHUNK {
+                    gradient.chunks_mut(CHUNK).enumerate().try_for_each(sum)
                 } else {
-                    self.team.each(gradient.par_chunks_mut(RUN).enumerate(), sum)
+                    self.threads.each(gradient.par_chunks_mut(CHUNK).enumerate(), sum)
                 }
             }
-            JointStep::LinearWeightGradient { layer, x, dy, add } => {
+            BarrierStep::LinearWeightGradient { layer, x, dy, add } => {
                 let linear = &outputs.layers.linears[layer.0];
                 let rows = outputs.gradients[linear.weight].par_chunks_mut(ROWS * linear.inputs);
-                self.team.each(rows.enumerate(), |(run, gradient)| {
+                self.threads.each(rows.enumerate(), |(run, gradient)| {
                     let rows = run * ROWS..((run + 1) * ROWS).min(linear.outputs);
-                    self.team.with_scratch(|scratch| {
+                    self.threads.with_scratch(|scratch| {
                         for (index, block) in memory.chunks_exact(self.plan.block_len).enumerate() {
                             let (x, dy) = (slice(block, self.plan, x)?, slice(block, self.plan, dy)?);
                             let add = add || index > 0;

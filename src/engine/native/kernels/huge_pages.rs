@@ -7,7 +7,7 @@
 /// A batch's activations are some hundred megabytes, walked through many times a step. With pages of 4 KiB every walk
 /// misses the address cache once a page and the prefetcher stops at every page's end: a training step of ResNet-20 takes
 /// a fifth longer.
-pub fn prefer_huge(start: *mut u8, bytes: usize) {
+pub fn prefer(start: *mut u8, bytes: usize) {
     #[cfg(all(target_os = "linux", not(miri)))]
     {
         use std::ffi::{c_int, c_void};
@@ -35,7 +35,7 @@ mod tests {
     fn contents_stay() {
         for len in [0, 1, 2000, 3_000_000] {
             let mut memory: Vec<f32> = (0..len).map(|i| i as f32).collect();
-            super::prefer_huge(memory.as_mut_ptr().cast(), 4 * len);
+            super::prefer(memory.as_mut_ptr().cast(), 4 * len);
             assert!(memory.iter().enumerate().all(|(i, x)| *x == i as f32));
         }
     }
