@@ -72,7 +72,7 @@ pub struct Diagnostic {
     /// Facts that explain, such as inferred numbers.
     pub notes: Vec<String>,
     /// The block calls and repeats that led there; it is shown among the notes.
-    pub trace: Option<Trace>,
+    pub trace: Option<Box<Trace>>,
     /// What to do, in the imperative.
     pub help: Vec<String>,
     /// Changes to the text that would settle it.
@@ -119,7 +119,7 @@ impl Diagnostic {
     #[must_use]
     pub fn trace(mut self, chain: Option<String>) -> Self {
         if let Some(text) = chain {
-            self.trace = Some(Trace { text, notes_before: self.notes.len() });
+            self.trace = Some(Box::new(Trace { text, notes_before: self.notes.len() }));
         }
         self
     }
@@ -146,8 +146,8 @@ impl Diagnostic {
     /// The notes with the trace among them, in the order in which they were added.
     pub fn shown_notes(&self) -> Vec<&str> {
         let mut shown: Vec<&str> = self.notes.iter().map(String::as_str).collect();
-        if let Some(Trace { text, notes_before }) = &self.trace {
-            shown.insert((*notes_before).min(shown.len()), text);
+        if let Some(trace) = &self.trace {
+            shown.insert(trace.notes_before.min(shown.len()), &trace.text);
         }
         shown
     }

@@ -1,4 +1,25 @@
 //! Unrolling: blocks, repeats and conditions become a flat graph of layers.
+//!
+//! Statements are carried out one after another, each at a `Place` and with a `Flow`:
+//!
+//! ```text
+//! net x {                     Place  names ""         frame none  n = 2
+//!   input 3x32x32             Flow   Nothing -> Node(0)
+//!   s = repeat n { b(8) }     Place  names "s.0"      frame #0    (as it was)
+//! }                           Place  names "s.0"      frame #1    w = 8
+//! block b(w: int) {
+//!   conv w 3x3                Flow   Node(0) -> Node(1), in the second pass Node(1) -> Node(2)
+//! }                           Node   "s.0.conv1", its Origin: span of `conv w 3x3`, frame #1
+//!
+//! Frames  #0 repeat 1 of 2        <- parent -  #1 block b(w: 8)
+//!         #2 repeat 2 of 2        <- parent -  #3 block b(w: 8)
+//! ```
+//!
+//! The flow goes from statement to statement: what the next layer reads. The place goes from the outside in: what names
+//! mean there, under which prefix layers are named, and the frame. A [`Frame`](super::origin::Frame) is one call or one
+//! pass; they are kept in one list, each with the frame round it, so that a place and a node need only an index. A node
+//! keeps where it came from as an [`Origin`]: the statement, which may be carried out often, and the frame, which tells
+//! one time from the other. Messages read the frames back into "in block `b(w: 8)`, called at …".
 
 use super::arguments::{self, Slot};
 use super::build;
@@ -88,9 +109,13 @@ enum Flow {
 /// Where statements are carried out.
 #[derive(Clone)]
 struct Place {
+    /// What the parameters and indices are worth.
     environment: Rc<Environment>,
+    /// Names the layers.
     names: Names,
+    /// The innermost call or pass; none at the top of the net.
     frame: Option<FrameId>,
+    /// Whether a block was called on the way here: it can have no `input`.
     in_block: bool,
 }
 
