@@ -1,6 +1,6 @@
 //! The stages one after another, from text to [`Program`], keeping what each made.
 
-use crate::check::levels::{self, Levels, Seen, Setting};
+use crate::check::levels::{self, Coverage, Levels, Setting};
 use crate::check::net::{self, Checked};
 use crate::check::recipe::{self, Training};
 use crate::check::{Context, Target, registry};
@@ -128,7 +128,7 @@ impl Compilation {
         let Some(spec) = &self.spec else { return };
         let (sources, diagnostics) = (&self.sources, &mut self.diagnostics);
         let written = options.recipe.as_ref().filter(|resolved| resolved.origins.recipe.is_some());
-        let seen = Seen {
+        let coverage = Coverage {
             graph: self.graph.as_ref(),
             recipe: written.is_some() && self.shaped.is_some(),
             subject: registry::subject,
@@ -141,7 +141,7 @@ impl Compilation {
             let Resolved { recipe, origins, .. } = resolved;
             recipe::check(&Training { recipe, origins, context }, diagnostics);
         }
-        levels::apply(spec, &settings, &options.levels, seen, sources, diagnostics);
+        levels::apply(spec, &settings, &options.levels, coverage, sources, diagnostics);
         // What was denied gates as an error does.
         if has_errors(diagnostics) {
             self.program = None;
@@ -156,7 +156,7 @@ impl Compilation {
         if options.no_expectations {
             graph.expected.clear();
         }
-        // Only now: a name that nothing reads is often a misspelt one, which was told.
+        // Only now: a name that nothing reads is often a misspelt one, which was reported.
         net::tree(spec, &definitions, sources, diagnostics);
         self.graph = Some(graph.clone());
         let shaped = infer(graph, sources, diagnostics);

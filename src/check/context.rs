@@ -36,18 +36,18 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Tells of layers, each place in the text once however often a block or a loop repeats it.
-    pub fn tell_layers(
+    /// Reports layers, each place in the text once however often a block or a loop repeats it.
+    pub fn report_layers(
         &self,
         diagnostics: &mut Vec<Diagnostic>,
-        mut tell: impl FnMut(NodeIndex, &Node) -> Option<Diagnostic>,
+        mut report: impl FnMut(NodeIndex, &Node) -> Option<Diagnostic>,
     ) {
         let graph = &self.shaped.graph;
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         for index in graph.graph.node_indices() {
             let Some(node) = graph.graph.node_weight(index) else { continue };
-            let Some(diagnostic) = tell(index, node) else { continue };
-            if told.insert(node.origin.span) {
+            let Some(diagnostic) = report(index, node) else { continue };
+            if reported.insert(node.origin.span) {
                 diagnostics.push(graph.with_chain(diagnostic, node.origin, self.sources));
             }
         }

@@ -76,7 +76,7 @@ impl Scope {
     }
 }
 
-/// Every `allow`, `warn` and `deny` of the files of a spec. Those that are wrong are told.
+/// Every `allow`, `warn` and `deny` of the files of a spec. Those that are wrong are reported.
 pub fn settings(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> {
     let mut settings = Vec::new();
     let mut add = |rule: &LintRule, scope| match Code::lint(&rule.lint.text) {
@@ -113,7 +113,7 @@ pub fn of_recipe(lints: &[(Code, LintLevel)], span: Span) -> impl Iterator<Item 
     lints.iter().map(move |&(code, level)| Setting { code, level, span, scope: Scope::Recipe })
 }
 
-/// What a lint looks at, as far as it matters for where it can have been told.
+/// What a lint looks at, as far as it matters for where it can have been reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// The syntax trees.
@@ -138,30 +138,30 @@ fn unknown(rule: &LintRule, (message, meant): (String, Option<String>)) -> Diagn
     }
 }
 
-/// What was looked at, so that an `allow` of what could not be told is not called needless.
+/// What was looked at, so that an `allow` of what could not be reported is not called needless.
 #[derive(Clone, Copy)]
-pub struct Seen<'a> {
+pub struct Coverage<'a> {
     /// The unrolled layers.
     pub graph: Option<&'a LayerGraph>,
     /// Whether the recipe's lints were run.
     pub recipe: bool,
-    /// What each lint looks at; none for those that other stages tell.
+    /// What each lint looks at; none for those that other stages report.
     pub subject: fn(Code) -> Option<Subject>,
 }
 
-/// Gives every message its level, drops what is allowed, and tells of every `allow` of the spec itself that allows nothing.
+/// Gives every message its level, drops what is allowed, and reports every `allow` of the spec itself that allows nothing.
 pub fn apply(
     spec: &Spec,
     settings: &[Setting],
     levels: &Levels,
-    seen: Seen<'_>,
+    coverage: Coverage<'_>,
     sources: &SourceMap,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let broken = crate::diagnostic::has_errors(diagnostics);
     let mut used = vec![false; settings.len()];
-    let judge = Judge { spec, settings, levels, sources };
-    diagnostics.retain_mut(|diagnostic| judge.keep(diagnostic, &mut used));
+    let resolver = LevelResolver { spec, settings, levels, sources };
+    diagnostics.retain_mut(|diagnostic| resolver.keep(diagnostic, &mut used));
     if broken {
         return;
     }
@@ -171,17 +171,17 @@ pub fn apply(
         own && !**used
             && setting.level == LintLevel::Allow
             && setting.code != Code::UnfulfilledAllow
-            && seen.told(setting)
+            && coverage.reported(setting)
     });
     let mut needless: Vec<Diagnostic> = idle.map(|(setting, _)| unfulfilled_allow::tell(setting, sources)).collect();
     let mut unused = vec![false; settings.len()];
-    needless.retain_mut(|diagnostic| judge.keep(diagnostic, &mut unused));
+    needless.retain_mut(|diagnostic| resolver.keep(diagnostic, &mut unused));
     diagnostics.append(&mut needless);
 }
 
-impl Seen<'_> {
+impl Coverage<'_> {
     /// Whether a lint had its chance where a setting counts: a branch that was not taken has no layers.
-    fn told(&self, setting: &Setting) -> bool {
+    fn reported(&self, setting: &Setting) -> bool {
         match ((self.subject)(setting.code), setting.scope) {
             (Some(Subject::Recipe), _) => self.recipe,
             (Some(Subject::Layers), Scope::Braces(braces)) => self.graph.is_some_and(|graph| {
@@ -194,14 +194,14 @@ impl Seen<'_> {
     }
 }
 
-struct Judge<'a> {
+struct LevelResolver<'a> {
     spec: &'a Spec,
     settings: &'a [Setting],
     levels: &'a Levels,
     sources: &'a SourceMap,
 }
 
-impl Judge<'_> {
+impl LevelResolver<'_> {
     /// Whether a message is kept; one of a lint gets its level.
     fn keep(&self, diagnostic: &mut Diagnostic, used: &mut [bool]) -> bool {
         if !diagnostic.code.is_lint() {
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_words_are_told() {
+    fn wrong_words_are_reported() {
         assert_eq!(net(&format!("allow N010; {TWICE}")), ["E0316", "N010"]);
         assert_eq!(net(&format!("allow N010 \" \"; {TWICE}")), ["E0316", "N010"]);
         assert_eq!(net(&format!("allow E0402 \"why\"; {TWICE}")), ["E0315", "N010"]);

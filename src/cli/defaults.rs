@@ -4,7 +4,7 @@ use super::compile::Options;
 use super::output::Output;
 use crate::inspect;
 use crate::inspect::View;
-use crate::inspect::values::{From, Row, rows};
+use crate::inspect::values::{Row, Source, rows};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -95,7 +95,7 @@ fn value(row: &Row) -> String {
 }
 
 /// Where it was said; and for how many layers, where others have it from elsewhere.
-fn source(from: &From, row: &Row) -> String {
+fn source(from: &Source, row: &Row) -> String {
     if row.from.len() > 1 && !row.layers.is_empty() && row.section == "layers" {
         format!("{} ({})", from.at, from.layers)
     } else {

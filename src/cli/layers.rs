@@ -58,7 +58,7 @@ fn answer(name: &str) -> Diagnostic {
 
 /// How a layer is written: what must be given in capitals, what may be left out in brackets.
 fn usage(entry: &Entry) -> String {
-    if entry.joins {
+    if entry.joins.is_some() {
         return format!("{}(x, y, …)", entry.name);
     }
     let word = |attribute: &Attribute| match (attribute.default, attribute.kind) {

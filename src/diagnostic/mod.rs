@@ -49,6 +49,15 @@ pub struct Label {
     pub primary: bool,
 }
 
+/// The chain of block calls and repeats in which something was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// The chain, innermost first, in words.
+    pub text: String,
+    /// How many of the notes are shown before it: those that were there when it was added.
+    pub notes_before: usize,
+}
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -60,8 +69,10 @@ pub struct Diagnostic {
     pub message: String,
     /// The first primary label is where the message points; there may be none (a missing file).
     pub labels: Vec<Label>,
-    /// Facts that explain: inferred numbers, the chain of block calls.
+    /// Facts that explain, such as inferred numbers.
     pub notes: Vec<String>,
+    /// The block calls and repeats that led there; it is shown among the notes.
+    pub trace: Option<Box<Trace>>,
     /// What to do, in the imperative.
     pub help: Vec<String>,
     /// Changes to the text that would settle it.
@@ -77,6 +88,7 @@ impl Diagnostic {
             message: message.into(),
             labels: Vec::new(),
             notes: Vec::new(),
+            trace: None,
             help: Vec::new(),
             fixes: Vec::new(),
         }
@@ -103,6 +115,15 @@ impl Diagnostic {
         self
     }
 
+    /// Says by which calls and repeats it was reached, if by any; behind the notes that are there already.
+    #[must_use]
+    pub fn trace(mut self, chain: Option<String>) -> Self {
+        if let Some(text) = chain {
+            self.trace = Some(Box::new(Trace { text, notes_before: self.notes.len() }));
+        }
+        self
+    }
+
     /// Adds a way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -120,6 +141,15 @@ impl Diagnostic {
     /// How bad it is.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// The notes with the trace among them, in the order in which they were added.
+    pub fn shown_notes(&self) -> Vec<&str> {
+        let mut shown: Vec<&str> = self.notes.iter().map(String::as_str).collect();
+        if let Some(trace) = &self.trace {
+            shown.insert(trace.notes_before.min(shown.len()), &trace.text);
+        }
+        shown
     }
 
     /// Where it points, if anywhere.
@@ -152,9 +182,7 @@ pub fn tidy(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|diagnostic| diagnostic.span().unwrap_or_default());
     let mut seen = HashSet::new();
     diagnostics.retain(|diagnostic| {
-        let in_a_call =
-            diagnostic.notes.iter().any(|note| note.starts_with("in block `") || note.starts_with("in repeat "));
-        let message = (!in_a_call).then(|| diagnostic.message.clone());
+        let message = diagnostic.trace.is_none().then(|| diagnostic.message.clone());
         seen.insert((diagnostic.code, diagnostic.span(), message))
     });
     let mut counts: HashMap<(Code, Level), usize> = HashMap::new();
@@ -190,5 +218,28 @@ mod tests {
         assert_eq!(all.len(), 101);
         assert_eq!(all[99].notes, ["900 more messages of this kind are not shown"]);
         assert_eq!(all[100].code, Code::BadNumber);
+    }
+
+    #[test]
+    fn a_mistake_in_a_block_that_is_called_twice_is_one_message() {
+        let found = |message: &str| Diagnostic::new(Code::Syntax, message).at(Span::new(FileId(0), 3..4), "");
+        let called = |width: usize| found(&format!("{width} channels")).trace(Some(format!("called for {width}")));
+        let mut all = vec![called(16), called(32)];
+        tidy(&mut all);
+        assert_eq!(all, [called(16)]);
+        // A note that only reads like a chain makes no call of a message, and two messages at one place are two.
+        let noted = |width: usize| found(&format!("{width} channels")).note(format!("in block `b({width})`"));
+        let mut all = vec![noted(16), noted(32), noted(32)];
+        tidy(&mut all);
+        assert_eq!(all, [noted(16), noted(32)]);
+    }
+
+    #[test]
+    fn a_trace_is_shown_where_it_was_added() {
+        let plain = Diagnostic::new(Code::Syntax, "x").note("first");
+        let traced = plain.clone().trace(Some("calls".into())).note("last");
+        assert_eq!(traced.shown_notes(), ["first", "calls", "last"]);
+        assert_eq!(traced.notes, ["first", "last"]);
+        assert_eq!(plain.clone().trace(None), plain);
     }
 }

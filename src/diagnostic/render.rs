@@ -26,7 +26,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Stri
         }
         group = group.element(snippet);
     }
-    for note in &diagnostic.notes {
+    for note in diagnostic.shown_notes() {
         group = group.element(Shown::NOTE.message(note));
     }
     for help in &diagnostic.help {
@@ -83,7 +83,7 @@ pub fn json(diagnostic: &Diagnostic, sources: &SourceMap) -> serde_json::Value {
         "end_line": at.as_ref().map(|(.., end)| end.line),
         "end_column": at.as_ref().map(|(.., end)| end.column),
         "labels": labels,
-        "notes": diagnostic.notes,
+        "notes": diagnostic.shown_notes(),
         "help": diagnostic.help,
         "fixes": diagnostic.fixes.iter().map(fix).collect::<Vec<_>>(),
         "explain": format!("netc explain {}", diagnostic.code),

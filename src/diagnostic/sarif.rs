@@ -59,7 +59,7 @@ fn level(level: Level) -> &'static str {
 
 fn result(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
     let text: Vec<&str> = std::iter::once(diagnostic.message.as_str())
-        .chain(diagnostic.notes.iter().map(String::as_str))
+        .chain(diagnostic.shown_notes())
         .chain(diagnostic.help.iter().map(String::as_str))
         .collect();
     let mut result = json!({

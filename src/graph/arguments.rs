@@ -35,7 +35,7 @@ impl Bound {
     }
 }
 
-/// Puts the arguments of a call into their slots. Every mistake is told; `None` when there was one.
+/// Puts the arguments of a call into their slots. Every mistake is reported; `None` when there was one.
 pub fn bind(call: &Call, slots: &[Slot], environment: &Environment, problems: &mut Vec<Problem>) -> Option<Bound> {
     let before = problems.len();
     let mut binder = Binder {
@@ -85,7 +85,7 @@ struct Binder<'a> {
     values: Vec<Option<(Value, Span)>>,
     /// Slots whose argument was given, but is wrong: what follows does not move into their place.
     broken: Vec<bool>,
-    /// Whether too many arguments were told already.
+    /// Whether too many arguments were reported already.
     extra: bool,
 }
 

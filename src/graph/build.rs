@@ -1,13 +1,14 @@
 //! From bound arguments to a [`Layer`].
 
 use super::arguments::{Bound, Slot, count, padding, pair, real, shape};
-use super::catalog::{Entry, Kind};
+use super::catalog::{Entry, Join, Kind};
 use super::conventions::Conventions;
 use super::dims::{Padding, Pair};
 use super::layer::{Divisor, Layer, Pad, Rounding, Squares, Window, ZeroChannels};
 use super::problem::Problem;
 use super::value::Value;
 use crate::source::Span;
+use crate::syntax::ast::{Definition, Parameter};
 
 /// The slots of a layer.
 pub fn slots(entry: &Entry) -> Vec<Slot> {
@@ -99,6 +100,9 @@ pub fn layer(entry: &Entry, bound: &Bound, conventions: &Conventions) -> Result<
 }
 
 fn known(given: &Given<'_>) -> Option<Layer> {
+    if let Some(join) = given.entry.joins {
+        return Some(self::join(join));
+    }
     Some(match given.entry.name {
         "input" => Layer::Input { shape: given.value("shape").and_then(|(value, _)| shape(value))? },
         "conv" => Layer::Conv {
@@ -135,8 +139,6 @@ fn known(given: &Given<'_>) -> Option<Layer> {
         },
         "dropout" => Layer::Dropout { rate: given.real("rate")? },
         "flatten" => Layer::Flatten,
-        "add" => Layer::Add,
-        "concat" => Layer::Concat,
         "subsample" => Layer::Subsample { stride: given.pair("stride")? },
         "pad_channels" => {
             let split = given.word("place") == Some("split");
@@ -145,6 +147,14 @@ fn known(given: &Given<'_>) -> Option<Layer> {
         }
         _ => return None,
     })
+}
+
+/// The layer that joins others.
+pub fn join(join: Join) -> Layer {
+    match join {
+        Join::Add => Layer::Add,
+        Join::Concat => Layer::Concat,
+    }
 }
 
 /// Where each given attribute stands.
@@ -162,4 +172,17 @@ pub fn kind_of_type(name: &str) -> Option<Kind> {
         "size" => Kind::Size,
         _ => return None,
     })
+}
+
+/// The slots of a definition's parameters; `None` when a type is unknown, which `resolve` reported.
+pub fn parameter_slots(definition: &Definition) -> Option<Vec<Slot>> {
+    let slot = |parameter: &Parameter| {
+        Some(Slot {
+            name: parameter.name.text.clone(),
+            kind: kind_of_type(&parameter.kind.text)?,
+            positional: true,
+            required: parameter.default.is_none(),
+        })
+    };
+    definition.parameters.iter().map(slot).collect()
 }

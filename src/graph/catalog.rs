@@ -58,6 +58,15 @@ pub struct Attribute {
     pub meaning: &'static str,
 }
 
+/// What a layer does with the layers that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Their sum.
+    Add,
+    /// One behind the other along the channels.
+    Concat,
+}
+
 /// One layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
@@ -67,8 +76,8 @@ pub struct Entry {
     pub meaning: &'static str,
     /// Its attributes.
     pub attributes: &'static [Attribute],
-    /// Whether it reads named layers, as `add(x, y)`.
-    pub joins: bool,
+    /// How it joins the layers that it names, as `add(x, y)`, if it does.
+    pub joins: Option<Join>,
 }
 
 const fn required(name: &'static str, kind: Kind, meaning: &'static str) -> Attribute {
@@ -80,7 +89,7 @@ const fn optional(name: &'static str, kind: Kind, default: &'static str, meaning
 }
 
 const fn plain(name: &'static str, meaning: &'static str) -> Entry {
-    Entry { name, meaning, attributes: &[], joins: false }
+    Entry { name, meaning, attributes: &[], joins: None }
 }
 
 const KERNEL: Attribute = required("kernel", Kind::Extent, "size of the window");
@@ -100,7 +109,7 @@ pub const LAYERS: &[Entry] = &[
         name: "input",
         meaning: "the images, channels x height x width; the first line of a net",
         attributes: &[required("shape", Kind::Shape, "shape of one image")],
-        joins: false,
+        joins: None,
     },
     Entry {
         name: "conv",
@@ -114,7 +123,7 @@ pub const LAYERS: &[Entry] = &[
             optional("groups", Kind::Count(1), "1", "independent channel groups"),
             optional("bias", Kind::Flag, "false", "whether each output channel has a bias"),
         ],
-        joins: false,
+        joins: None,
     },
     Entry {
         name: "linear",
@@ -123,7 +132,7 @@ pub const LAYERS: &[Entry] = &[
             required("width", Kind::Count(1), "output features"),
             optional("bias", Kind::Flag, "true", "whether each output has a bias"),
         ],
-        joins: false,
+        joins: None,
     },
     Entry {
         name: "bn",
@@ -132,7 +141,7 @@ pub const LAYERS: &[Entry] = &[
             optional("epsilon", Kind::Real(0.0, 1.0), "the recipe's", "added to the variance"),
             optional("decay", Kind::Real(0.0, 1.0), "the recipe's", "weight of the old running average at each step"),
         ],
-        joins: false,
+        joins: None,
     },
     plain("relu", "max(x, 0)"),
     plain("tanh", "hyperbolic tangent"),
@@ -141,7 +150,7 @@ pub const LAYERS: &[Entry] = &[
         name: "max_pool",
         meaning: "maximum of each window; padding never wins",
         attributes: &[KERNEL, STRIDE_OF_POOL, PAD, ROUND],
-        joins: false,
+        joins: None,
     },
     Entry {
         name: "avg_pool",
@@ -158,7 +167,7 @@ pub const LAYERS: &[Entry] = &[
                 "divide by the window with its padding, or by the part of it inside the image",
             ),
         ],
-        joins: false,
+        joins: None,
     },
     plain("global_avg_pool", "mean of each channel's plane: a map becomes a vector"),
     Entry {
@@ -176,27 +185,27 @@ pub const LAYERS: &[Entry] = &[
                 "the sum of the neighbours' squares divided by `size` (Caffe, PyTorch), or the sum (TensorFlow)",
             ),
         ],
-        joins: false,
+        joins: None,
     },
     Entry {
         name: "dropout",
         meaning: "in training, zeros at random and scales the rest by 1 / (1 - rate)",
         attributes: &[required("rate", Kind::Real(0.0, 0.999), "probability of a zero (not of keeping)")],
-        joins: false,
+        joins: None,
     },
     plain("flatten", "map to vector, in the order channel, row, column"),
-    Entry { name: "add", meaning: "sum of layers of one shape: `add(x, y)`", attributes: &[], joins: true },
+    Entry { name: "add", meaning: "sum of layers of one shape: `add(x, y)`", attributes: &[], joins: Some(Join::Add) },
     Entry {
         name: "concat",
         meaning: "layers side by side, along the channels: `concat(x, y)`",
         attributes: &[],
-        joins: true,
+        joins: Some(Join::Concat),
     },
     Entry {
         name: "subsample",
         meaning: "every stride-th pixel, from the first",
         attributes: &[required("stride", Kind::Extent, "the step")],
-        joins: false,
+        joins: None,
     },
     Entry {
         name: "pad_channels",
@@ -205,7 +214,7 @@ pub const LAYERS: &[Entry] = &[
             required("width", Kind::Count(1), "channels afterwards"),
             optional("place", Kind::Word(&["end", "split"]), "end", "zeros all at the end, or half on either side"),
         ],
-        joins: false,
+        joins: None,
     },
 ];
 

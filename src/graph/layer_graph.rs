@@ -110,9 +110,6 @@ impl LayerGraph {
 
     /// A diagnostic with the block chain of an origin added.
     pub fn with_chain(&self, diagnostic: Diagnostic, origin: Origin, sources: &SourceMap) -> Diagnostic {
-        match self.frames.describe(origin.frame, sources) {
-            Some(chain) => diagnostic.note(chain),
-            None => diagnostic,
-        }
+        diagnostic.trace(self.frames.describe(origin.frame, sources))
     }
 }

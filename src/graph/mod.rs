@@ -11,6 +11,7 @@ pub mod foreign;
 pub mod layer;
 pub mod layer_graph;
 pub mod naming;
+pub mod net_parameters;
 pub mod origin;
 pub mod problem;
 pub mod receptive;

@@ -65,8 +65,8 @@ impl Frames {
         chain
     }
 
-    /// The chain as a note, innermost first; `None` at the top of a net.
-    /// A repeat is told with the call it goes round.
+    /// The chain in words, as a message shows it, innermost first; `None` at the top of a net.
+    /// A repeat is named with the call it goes round.
     pub fn describe(&self, frame: Option<FrameId>, sources: &SourceMap) -> Option<String> {
         let mut lines: Vec<String> = Vec::new();
         let mut next = frame;

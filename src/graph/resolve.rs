@@ -20,7 +20,7 @@ pub struct Definitions<'a> {
 
 /// Collects definitions and checks every name of a layer or block, used or not. `None` when there is no single net.
 pub fn resolve<'a>(spec: &'a Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<Definitions<'a>> {
-    let mut tell = |problem: Problem| diagnostics.push(problem.diagnose());
+    let mut report = |problem: Problem| diagnostics.push(problem.diagnose());
     let root = spec.root()?;
     let mut net: Option<&Definition> = None;
     let mut recipe: Option<Span> = None;
@@ -28,11 +28,11 @@ pub fn resolve<'a>(spec: &'a Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<
     for item in &root.items {
         match item {
             Item::Net(second) => match net {
-                Some(first) => tell(Problem::SecondNet { first: first.name.span, second: second.name.span }),
+                Some(first) => report(Problem::SecondNet { first: first.name.span, second: second.name.span }),
                 None => net = Some(second),
             },
             Item::Recipe(path) => match recipe {
-                Some(first) => tell(Problem::SecondRecipe { first, second: path.span }),
+                Some(first) => report(Problem::SecondRecipe { first, second: path.span }),
                 None => recipe = Some(path.span),
             },
             Item::Use(_) | Item::Block(_) | Item::Lint(_) => {}
@@ -41,18 +41,18 @@ pub fn resolve<'a>(spec: &'a Spec, diagnostics: &mut Vec<Diagnostic>) -> Option<
     for block in spec.files.iter().flat_map(|file| &file.items).filter_map(block) {
         let name = block.name.text.as_str();
         if catalog::find(name).is_some() {
-            tell(Problem::NameOfLayer { name: name.to_string(), span: block.name.span });
+            report(Problem::NameOfLayer { name: name.to_string(), span: block.name.span });
         } else if let Some(first) = blocks.insert(name, block) {
             blocks.insert(name, first);
             let (name, first, second) = (name.to_string(), first.name.span, block.name.span);
-            tell(Problem::DefinedTwice { what: "block", name, first, second });
+            report(Problem::DefinedTwice { what: "block", name, first, second });
         }
     }
     for definition in own_definitions(spec) {
-        parameters(definition, &mut tell);
+        parameters(definition, &mut report);
         walk::statements(&definition.body, &mut |statement| {
             if let StatementKind::Call(call) = &statement.kind {
-                callee(&call.callee, &blocks, &mut tell);
+                callee(&call.callee, &blocks, &mut report);
             }
         });
     }
@@ -80,25 +80,25 @@ pub fn own_definitions(spec: &Spec) -> impl Iterator<Item = &Definition> {
     })
 }
 
-fn parameters(definition: &Definition, tell: &mut impl FnMut(Problem)) {
+fn parameters(definition: &Definition, report: &mut impl FnMut(Problem)) {
     let mut seen: HashMap<&str, Span> = HashMap::new();
     for parameter in &definition.parameters {
         if let Some(first) = seen.insert(&parameter.name.text, parameter.name.span) {
             let (name, second) = (parameter.name.text.clone(), parameter.name.span);
-            tell(Problem::DefinedTwice { what: "parameter", name, first, second });
+            report(Problem::DefinedTwice { what: "parameter", name, first, second });
         }
         if build::kind_of_type(&parameter.kind.text).is_none() {
-            tell(Problem::UnknownType { name: parameter.kind.text.clone(), span: parameter.kind.span });
+            report(Problem::UnknownType { name: parameter.kind.text.clone(), span: parameter.kind.span });
         }
     }
 }
 
-fn callee(callee: &Name, blocks: &HashMap<&str, &Definition>, tell: &mut impl FnMut(Problem)) {
+fn callee(callee: &Name, blocks: &HashMap<&str, &Definition>, report: &mut impl FnMut(Problem)) {
     if blocks.contains_key(callee.text.as_str()) || catalog::find(&callee.text).is_some() {
         return;
     }
     let (name, span) = (callee.text.clone(), callee.span);
-    tell(match foreign::layer(&name) {
+    report(match foreign::layer(&name) {
         Some(answer) => Problem::Foreign { word: name, span, answer },
         None => {
             let known = catalog::LAYERS.iter().map(|entry| entry.name).chain(blocks.keys().copied());

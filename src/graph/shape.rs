@@ -49,7 +49,7 @@ impl Shaped {
     }
 }
 
-/// Infers every shape. Each mistake is told once, and what reads a layer without a shape is not looked at.
+/// Infers every shape. Each mistake is reported once, and what reads a layer without a shape is not looked at.
 pub fn infer(graph: LayerGraph, sources: &SourceMap, diagnostics: &mut Vec<Diagnostic>) -> Shaped {
     let mut shapes: Vec<Option<Shape>> = Vec::with_capacity(graph.graph.node_count());
     let mut paddings = Vec::with_capacity(graph.graph.node_count());

@@ -119,7 +119,7 @@ pub fn evaluate(expr: &Expr, environment: &Environment) -> Result<Value, Problem
         }
         ExprKind::Conditional { arms, otherwise } => {
             for (condition, value) in arms {
-                if truth(condition, environment)? {
+                if self::condition(condition, environment)? {
                     return evaluate(value, environment);
                 }
             }
@@ -132,10 +132,10 @@ pub fn evaluate(expr: &Expr, environment: &Environment) -> Result<Value, Problem
 ///
 /// # Errors
 /// As [`evaluate`]; also when it is no truth value.
-pub fn truth(condition: &Expr, environment: &Environment) -> Result<bool, Problem> {
-    match evaluate(condition, environment)? {
+pub fn condition(expression: &Expr, environment: &Environment) -> Result<bool, Problem> {
+    match evaluate(expression, environment)? {
         Value::Bool(truth) => Ok(truth),
-        other => Err(operand_problem("if", "a truth value", &other, condition.span)),
+        other => Err(operand_problem("if", "a truth value", &other, expression.span)),
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_result_is_told() {
+    fn what_has_no_result_is_reported() {
         assert_eq!(value("7 / 2").unwrap_err(), "7 / 2 is not a whole number");
         assert_eq!(value("n / (n - 3)").unwrap_err(), "division by zero");
         assert_eq!(value("9007199254740992 * 2").unwrap_err(), "the result is too large");

@@ -33,6 +33,8 @@ pub struct Fact {
     pub value: String,
     /// Who decided it.
     pub by: Decided,
+    /// The recipe's key for it, which decides where the spec is silent; none where the recipe has no say.
+    pub key: Option<&'static [&'static str]>,
     /// Whether another value would compute something else here.
     pub effect: bool,
     /// Whether the spec has to give it.
@@ -49,81 +51,98 @@ pub fn of(view: &View, index: NodeIndex) -> Vec<Fact> {
     };
     values(view, index, node)
         .into_iter()
-        .map(|(name, value, effect)| {
-            let by = match (node.given(name), recipe_key(node.layer.word(), name)) {
+        .map(|Held { name, value, effect, key }| {
+            let by = match (node.given(name), key) {
                 (Some(span), _) => Decided::Spec(span),
                 (None, Some(key)) => Decided::Recipe(key),
                 (None, None) => Decided::Language,
             };
-            Fact { name, value, by, effect, required: required(name) }
+            Fact { name, value, by, key, effect, required: required(name) }
         })
         .collect()
 }
 
-/// The recipe's key for an attribute that the spec may leave open.
-fn recipe_key(layer: &str, attribute: &str) -> Option<&'static [&'static str]> {
-    Some(match (layer, attribute) {
-        ("conv", "init") => &["init", "conv"],
-        ("linear", "init") => &["init", "linear"],
-        ("bn", "epsilon") => &["batch_norm", "epsilon"],
-        ("bn", "decay") => &["batch_norm", "decay"],
-        ("bn", "running_variance") => &["batch_norm", "running_variance"],
-        ("max_pool" | "avg_pool", "round") => &["pooling", "rounding"],
-        ("avg_pool", "divisor") => &["pooling", "divisor"],
-        ("lrn", "squares") => &["lrn", "squares"],
-        _ => return None,
-    })
+/// A value that a layer has, whoever decided it.
+struct Held {
+    name: &'static str,
+    value: String,
+    effect: bool,
+    key: Option<&'static [&'static str]>,
 }
 
-/// Name, value, and whether it has an effect.
-fn values(view: &View, index: NodeIndex, node: &Node) -> Vec<(&'static str, String, bool)> {
+impl Held {
+    /// One that always has an effect, and of which the recipe says nothing.
+    fn new(name: &'static str, value: impl ToString) -> Held {
+        Held { name, value: value.to_string(), effect: true, key: None }
+    }
+
+    /// One that the recipe decides under this key where the spec is silent.
+    fn or_recipe(self, key: &'static [&'static str]) -> Held {
+        Held { key: Some(key), ..self }
+    }
+
+    /// One that may have no effect.
+    fn effective(self, effect: bool) -> Held {
+        Held { effect, ..self }
+    }
+}
+
+/// Every value that a layer has.
+fn values(view: &View, index: NodeIndex, node: &Node) -> Vec<Held> {
     let padding = view.shaped.padding(index);
-    let init = |rule: InitRule| {
-        let text = match rule.number() {
-            Some((kind, key, value)) => format!("{kind}, {key} {}", number(value)),
-            None => rule.name().to_string(),
-        };
-        ("init", text, true)
-    };
     match &node.layer {
-        Layer::Input { shape } => vec![("shape", shape.to_string(), true)],
+        Layer::Input { shape } => vec![Held::new("shape", shape)],
         Layer::Conv { out, window, groups, bias } => vec![
-            ("width", out.to_string(), true),
-            ("kernel", window.kernel.to_string(), true),
-            ("stride", extent(window.stride), true),
-            ("pad", padding.to_string(), true),
-            ("dilation", extent(window.dilation), window.kernel.longest() > 1),
-            ("groups", groups.to_string(), true),
-            ("bias", bias.to_string(), true),
-            init(view.recipe.init.conv),
+            Held::new("width", out),
+            Held::new("kernel", window.kernel),
+            Held::new("stride", extent(window.stride)),
+            Held::new("pad", padding),
+            Held::new("dilation", extent(window.dilation)).effective(window.kernel.longest() > 1),
+            Held::new("groups", groups),
+            Held::new("bias", bias),
+            init(view.recipe.init.conv).or_recipe(&["init", "conv"]),
         ],
-        Layer::Linear { out, bias } => {
-            vec![("width", out.to_string(), true), ("bias", bias.to_string(), true), init(view.recipe.init.linear)]
-        }
+        Layer::Linear { out, bias } => vec![
+            Held::new("width", out),
+            Held::new("bias", bias),
+            init(view.recipe.init.linear).or_recipe(&["init", "linear"]),
+        ],
         Layer::BatchNorm { .. } => norm(view, index, &node.name),
         Layer::MaxPool { window } => pool(view, index, window, padding),
         Layer::AvgPool { window, divisor } => {
             let mut values = pool(view, index, window, padding);
-            let divisor = if *divisor == Divisor::ImageOnly { "image" } else { "window" };
+            let divisor = match divisor {
+                Divisor::ImageOnly => "image",
+                Divisor::PaddedWindow => "window",
+            };
             // Without padding, and without a window that hangs over, both divide by the same.
             let differs =
                 !padding.is_zero() || (window.rounding == Rounding::Ceil && over(view, index, window, padding));
-            values.push(("divisor", divisor.to_string(), differs));
+            values.push(Held::new("divisor", divisor).or_recipe(&["pooling", "divisor"]).effective(differs));
             values
         }
-        Layer::Lrn { size, alpha, beta, k, squares } => vec![
-            ("size", size.to_string(), true),
-            ("alpha", number(*alpha), true),
-            ("beta", number(*beta), true),
-            ("k", number(*k), true),
-            ("squares", if *squares == Squares::Sum { "sum" } else { "mean" }.to_string(), *size > 1),
-        ],
-        Layer::Dropout { rate } => vec![("rate", number(*rate), true)],
-        Layer::Subsample { stride } => vec![("stride", extent(*stride), true)],
-        Layer::PadChannels { to, place } => vec![
-            ("width", to.to_string(), true),
-            ("place", if *place == ZeroChannels::Split { "split" } else { "end" }.to_string(), true),
-        ],
+        Layer::Lrn { size, alpha, beta, k, squares } => {
+            let squares = match squares {
+                Squares::Sum => "sum",
+                Squares::Mean => "mean",
+            };
+            vec![
+                Held::new("size", size),
+                Held::new("alpha", number(*alpha)),
+                Held::new("beta", number(*beta)),
+                Held::new("k", number(*k)),
+                Held::new("squares", squares).or_recipe(&["lrn", "squares"]).effective(*size > 1),
+            ]
+        }
+        Layer::Dropout { rate } => vec![Held::new("rate", number(*rate))],
+        Layer::Subsample { stride } => vec![Held::new("stride", extent(*stride))],
+        Layer::PadChannels { to, place } => {
+            let place = match place {
+                ZeroChannels::Split => "split",
+                ZeroChannels::End => "end",
+            };
+            vec![Held::new("width", to), Held::new("place", place)]
+        }
         Layer::Relu
         | Layer::Tanh
         | Layer::Sigmoid
@@ -134,8 +153,16 @@ fn values(view: &View, index: NodeIndex, node: &Node) -> Vec<(&'static str, Stri
     }
 }
 
+fn init(rule: InitRule) -> Held {
+    let text = match rule.number() {
+        Some((kind, key, value)) => format!("{kind}, {key} {}", number(value)),
+        None => rule.name().to_string(),
+    };
+    Held::new("init", text)
+}
+
 /// As it was lowered: the program is what runs.
-fn norm(view: &View, index: NodeIndex, name: &str) -> Vec<(&'static str, String, bool)> {
+fn norm(view: &View, index: NodeIndex, name: &str) -> Vec<Held> {
     // Operations are in the order of the layers, less the input.
     let near = index.index().checked_sub(1).and_then(|index| view.program.ops.get(index));
     let op = near.filter(|op| op.name == name).or_else(|| view.program.ops.iter().find(|op| op.name == name));
@@ -147,19 +174,23 @@ fn norm(view: &View, index: NodeIndex, name: &str) -> Vec<(&'static str, String,
         VarianceEstimate::Biased => "biased",
     };
     vec![
-        ("epsilon", shortest(*epsilon), true),
-        ("decay", shortest(*decay), true),
-        ("running_variance", estimate.to_string(), true),
+        Held::new("epsilon", shortest(*epsilon)).or_recipe(&["batch_norm", "epsilon"]),
+        Held::new("decay", shortest(*decay)).or_recipe(&["batch_norm", "decay"]),
+        Held::new("running_variance", estimate).or_recipe(&["batch_norm", "running_variance"]),
     ]
 }
 
-fn pool(view: &View, index: NodeIndex, window: &Window, padding: Padding) -> Vec<(&'static str, String, bool)> {
-    let rounding = if window.rounding == Rounding::Ceil { "ceil" } else { "floor" };
+fn pool(view: &View, index: NodeIndex, window: &Window, padding: Padding) -> Vec<Held> {
+    let rounding = match window.rounding {
+        Rounding::Ceil => "ceil",
+        Rounding::Floor => "floor",
+    };
+    let differs = over(view, index, window, padding);
     vec![
-        ("kernel", window.kernel.to_string(), true),
-        ("stride", extent(window.stride), true),
-        ("pad", padding.to_string(), true),
-        ("round", rounding.to_string(), over(view, index, window, padding)),
+        Held::new("kernel", window.kernel),
+        Held::new("stride", extent(window.stride)),
+        Held::new("pad", padding),
+        Held::new("round", rounding).or_recipe(&["pooling", "rounding"]).effective(differs),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Every value in force, and who said it: what `netc defaults` prints.
 
 use super::View;
-use super::facts::{self, Decided};
+use super::facts::{self, Decided, Fact};
 use crate::lower::program::Role;
 use crate::recipe::origin::line;
 use crate::text::shortest;
@@ -27,12 +27,12 @@ pub struct Row {
     #[serde(skip)]
     pub of: usize,
     /// Who said it, and for how many layers.
-    pub from: Vec<From>,
+    pub from: Vec<Source>,
 }
 
 /// Who said a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct From {
+pub struct Source {
     /// `spec`, `recipe`, `set`, `profile`, `built-in`.
     pub kind: &'static str,
     /// Place or name.
@@ -49,7 +49,7 @@ pub fn rows(view: &View, all: bool) -> Vec<Row> {
     flatten(&view.tree(), &mut Vec::new(), &mut leaves);
     for (path, value) in leaves {
         let key: Vec<&str> = path.iter().map(String::as_str).collect();
-        if key.first() == Some(&"profile") || !(all || matters(view, &key)) || (!all && is_told(&key)) {
+        if key.first() == Some(&"profile") || !(all || matters(view, &key)) || (!all && is_reported(&key)) {
             continue;
         }
         let origin = view.origins.of(&key);
@@ -60,7 +60,7 @@ pub fn rows(view: &View, all: bool) -> Vec<Row> {
             value,
             layers: Vec::new(),
             of: 0,
-            from: vec![From { kind: origin.kind(), at: origin.describe(&view.sources), layers: 1 }],
+            from: vec![Source { kind: origin.kind(), at: origin.describe(&view.sources), layers: 1 }],
         });
     }
     rows
@@ -87,7 +87,7 @@ fn of_layers(view: &View) -> Vec<Row> {
                 rows.push(Row {
                     section: "layers".into(),
                     what: format!("{word} {}", fact.name),
-                    meaning: attribute_meaning(word, fact.name, &fact.value, fact.effect),
+                    meaning: attribute_meaning(&fact),
                     value: fact.value.clone(),
                     layers: Vec::new(),
                     of: view.count(word),
@@ -97,9 +97,9 @@ fn of_layers(view: &View) -> Vec<Row> {
             });
             let Some(row) = rows.get_mut(row) else { continue };
             row.layers.push(node.name.clone());
-            match row.from.iter_mut().find(|from| from.at == at) {
-                Some(from) => from.layers += 1,
-                None => row.from.push(From { kind, at, layers: 1 }),
+            match row.from.iter_mut().find(|source| source.at == at) {
+                Some(source) => source.layers += 1,
+                None => row.from.push(Source { kind, at, layers: 1 }),
             }
         }
     }
@@ -131,7 +131,7 @@ fn decays(view: &View) -> Vec<Row> {
     roles(view)
         .into_iter()
         .map(|(role, tensors)| {
-            let mut from: Vec<From> = Vec::new();
+            let mut from: Vec<Source> = Vec::new();
             // What has no part in the number is not named for it.
             let excepted = optimizer.decay(role) == 0.0 && optimizer.coefficient() != 0.0;
             for (path, counts) in [
@@ -144,8 +144,8 @@ fn decays(view: &View) -> Vec<Row> {
                 }
                 let origin = view.origins.of(&path);
                 let at = origin.describe(&view.sources);
-                if !from.iter().any(|from| from.at == at) {
-                    from.push(From { kind: origin.kind(), at, layers: 1 });
+                if !from.iter().any(|source| source.at == at) {
+                    from.push(Source { kind: origin.kind(), at, layers: 1 });
                 }
             }
             Row {
@@ -218,8 +218,8 @@ fn inline(value: &Value) -> String {
     }
 }
 
-/// Keys that the rows of the layers and of the decay tell already.
-pub fn is_told(key: &[&str]) -> bool {
+/// Keys that the rows of the layers and of the decay report already.
+pub fn is_reported(key: &[&str]) -> bool {
     if key == ["init", "bias"] {
         return false;
     }
@@ -280,22 +280,19 @@ pub fn meaning(key: &[&str], value: &str) -> Option<&'static str> {
     })
 }
 
-/// The same for an attribute of a layer.
-fn attribute_meaning(layer: &str, attribute: &str, value: &str, effect: bool) -> Option<String> {
-    let told = match (layer, attribute) {
-        (_, "init") => meaning(&["init", layer], value),
-        ("lrn", "squares") => meaning(&["lrn", "squares"], value),
-        ("avg_pool", "divisor") => meaning(&["pooling", "divisor"], value),
-        ("bn", "running_variance") => meaning(&["batch_norm", "running_variance"], value),
-        ("bn", "decay") => {
-            let new: f64 = value.parse().map_or(0.0, |decay: f64| ((1.0 - decay) * 1e6).round() / 1e6);
+/// The same for an attribute of a layer: the recipe has the same words for it.
+fn attribute_meaning(fact: &Fact) -> Option<String> {
+    let meant = match fact.key {
+        Some(["batch_norm", "decay"]) => {
+            let new: f64 = fact.value.parse().map_or(0.0, |decay: f64| ((1.0 - decay) * 1e6).round() / 1e6);
             return Some(format!("weight of the old average; PyTorch's momentum {new}"));
         }
-        _ => None,
+        Some(key) => meaning(key, &fact.value),
+        None => None,
     };
-    match (told, effect) {
-        (Some(told), true) => Some(told.to_string()),
-        (Some(told), false) => Some(format!("{told}; no effect here")),
+    match (meant, fact.effect) {
+        (Some(meant), true) => Some(meant.to_string()),
+        (Some(meant), false) => Some(format!("{meant}; no effect here")),
         (None, true) => None,
         (None, false) => Some("no effect here".to_string()),
     }

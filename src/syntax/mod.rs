@@ -2,8 +2,10 @@
 
 pub mod ast;
 mod brackets;
+mod error;
 pub mod foreign;
 pub mod format;
+mod grammar;
 pub mod load;
 pub mod parse;
 pub mod walk;

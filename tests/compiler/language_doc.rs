@@ -59,7 +59,7 @@ fn layers() -> String {
     let mut text = String::new();
     for entry in LAYERS {
         text += &format!("**`{}`**: {}.\n", entry.name, entry.meaning);
-        if entry.joins {
+        if entry.joins.is_some() {
             text += "It takes names of layers.\n";
         }
         if !entry.attributes.is_empty() {

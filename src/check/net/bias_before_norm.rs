@@ -47,7 +47,9 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
         }
         match only_norms(context, index) {
             Some(norm) => idle.push((node, norm)),
-            None => drop(needed.insert(node.origin.span)),
+            None => {
+                needed.insert(node.origin.span);
+            }
         }
     }
     for (node, norm) in idle {

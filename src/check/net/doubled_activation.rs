@@ -43,7 +43,7 @@ pub const LONGEST_BRANCH: usize = 256;
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for index in graph.graph.node_indices() {
         let Some(sum) = graph.graph.node_weight(index).filter(|node| node.layer == Layer::Add) else { continue };
         let readers = graph.readers(index).filter_map(|reader| graph.graph.node_weight(reader));
@@ -55,7 +55,7 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let others = inputs.iter().enumerate().filter(|(other, _)| *other != place);
             let passed_on = others.into_iter().any(|(_, &other)| graph.reads(other, relu, LONGEST_BRANCH));
             let Some(node) = graph.graph.node_weight(relu).filter(|_| !passed_on) else { continue };
-            if !told.insert(node.origin.span) {
+            if !reported.insert(node.origin.span) {
                 continue;
             }
             let word = behind.layer.word();

@@ -41,7 +41,7 @@ pub const CHECK: Check<Run> =
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     let norms = norms_behind(context);
-    context.tell_layers(diagnostics, |index, node| {
+    context.report_layers(diagnostics, |index, node| {
         let Layer::Dropout { rate } = node.layer else { return None };
         let norm = norms.get(index.index()).copied().flatten().and_then(|norm| graph.graph.node_weight(norm));
         let norm = norm.filter(|_| rate > 0.0)?;

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_beside_a_shape_that_does_not_fit() {
+    fn it_is_reported_beside_a_shape_that_does_not_fit() {
         let both =
             codes("input 3x32x32; residual { conv 8 3x3 stride 2 pad same }; conv 8 3x3 stride 2 pad same; linear 10");
         assert_eq!(both, ["E0203", "E0401", "E0401"]);

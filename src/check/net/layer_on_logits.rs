@@ -53,9 +53,11 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
         index = input;
     };
     let Layer::Linear { out, .. } = last.layer else { return };
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for index in found.into_iter().rev() {
-        let Some(node) = graph.graph.node_weight(index).filter(|node| told.insert(node.origin.span)) else { continue };
+        let Some(node) = graph.graph.node_weight(index).filter(|node| reported.insert(node.origin.span)) else {
+            continue;
+        };
         let word = node.layer.word();
         let label = match node.layer {
             Layer::Relu => "a class whose logit is negative gets no gradient".to_string(),

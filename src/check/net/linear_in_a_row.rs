@@ -44,7 +44,7 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     // The convolution or linear layer behind which there has been nothing nonlinear, for what reads each layer.
     let mut before: Vec<Option<NodeIndex>> = Vec::with_capacity(graph.graph.node_count());
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for index in graph.graph.node_indices() {
         let Some(node) = graph.graph.node_weight(index) else { continue };
         let first = graph.inputs(index).first().and_then(|input| before.get(input.index()).copied().flatten());
@@ -59,7 +59,7 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
         if !could_be_one(&first.layer, &node.layer) || is_bottleneck(context, place, index) {
             continue;
         }
-        if !told.insert(node.origin.span) {
+        if !reported.insert(node.origin.span) {
             continue;
         }
         let word = node.layer.word();

@@ -35,7 +35,7 @@ pub const CHECK: Check<Run> =
     Check { code: Code::LopsidedSame, file: include_str!("lopsided_same.rs"), run: Run::Layers(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    context.tell_layers(diagnostics, |index, node| {
+    context.report_layers(diagnostics, |index, node| {
         let window = node.layer.window()?;
         let lopsided = context.shaped.known_padding(index).filter(|padding| !padding.is_symmetric());
         let padding = lopsided.filter(|_| window.pad == Pad::Same && window.stride.longest() == 1)?;

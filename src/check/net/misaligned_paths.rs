@@ -74,7 +74,7 @@ type Centres = Option<[Axis; 2]>;
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
     let mut centres: Vec<Centres> = Vec::with_capacity(graph.graph.node_count());
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for index in graph.graph.node_indices() {
         let inputs = graph.inputs(index);
         let of = |node: NodeIndex| centres.get(node.index()).copied().flatten();
@@ -86,7 +86,7 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let pairs = all.iter().skip(1).zip(inputs.iter().skip(1));
             let apart = pairs.filter_map(|(axes, &input)| Some((beside(*all.first()?, *axes)?, input))).next();
             if let Some(((one, other), input)) = apart
-                && told.insert(node.origin.span)
+                && reported.insert(node.origin.span)
             {
                 let mut diagnostic = Diagnostic::new(Code::MisalignedPaths, "paths that meet look at different pixels")
                     .at(node.origin.span, "the paths meet here");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_elsewhere_is_told_once() {
+    fn what_is_reported_elsewhere_is_reported_once() {
         assert!(!fires("residual { conv 8 3x3 stride 2 pad same } shortcut { subsample 2 }"));
         assert!(!fires("residual { conv 8 2x2 pad same }"));
         assert!(!fires("residual { flatten; linear 8 } shortcut { global_avg_pool }\nflatten"));

@@ -45,7 +45,7 @@ pub const CHECK: Check<Run> =
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let graph = &context.shaped.graph;
-    context.tell_layers(diagnostics, |index, node| {
+    context.report_layers(diagnostics, |index, node| {
         if node.layer != Layer::Add {
             return None;
         }

@@ -57,14 +57,14 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
 pub fn about(decay: f64) -> Diagnostic {
     Diagnostic::new(
         Code::NormDecayConvention,
-        format!("the running statistics keep {} of what they were in each step", share(decay)),
+        format!("the running statistics keep {} of what they were in each step", percent(decay)),
     )
     .help(format!("PyTorch's `momentum: {decay}` is `decay: {}` here: the weight of the old value", turned(decay)))
 }
 
 /// What a decay does, at its place.
 pub fn label(decay: f64) -> String {
-    format!("each batch replaces {} of them", share(turned(decay)))
+    format!("each batch replaces {} of them", percent(turned(decay)))
 }
 
 /// The name of the fix.
@@ -72,8 +72,8 @@ pub fn title(decay: f64) -> String {
     format!("write {} for PyTorch's {decay}", turned(decay))
 }
 
-fn share(part: f64) -> String {
-    format!("{} %", rounded(part * 100.0))
+fn percent(fraction: f64) -> String {
+    format!("{} %", rounded(fraction * 100.0))
 }
 
 /// The decay that PyTorch's momentum means.

@@ -37,7 +37,7 @@ pub const CHECK: Check<Run> =
     Check { code: Code::PoolRounding, file: include_str!("pool_rounding.rs"), run: Run::Shapes(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    context.tell_layers(diagnostics, |index, node| {
+    context.report_layers(diagnostics, |index, node| {
         let (Layer::MaxPool { window } | Layer::AvgPool { window, .. }) = &node.layer else { return None };
         let plane = context.shaped.input_shape(index).plane();
         let sizes = (rounded(window, plane, Rounding::Floor), rounded(window, plane, Rounding::Ceil));

@@ -49,13 +49,15 @@ fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 pairs.push((node, first));
                 needed.extend((!does_nothing(node, first)).then_some(node.origin.span));
             }
-            (Some(node), None) => drop(needed.insert(node.origin.span)),
+            (Some(node), None) => {
+                needed.insert(node.origin.span);
+            }
             (None, _) => {}
         }
     }
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for (node, first) in pairs {
-        if told.insert((node.origin.span, does_nothing(node, first))) {
+        if reported.insert((node.origin.span, does_nothing(node, first))) {
             let fixable = !needed.contains(&node.origin.span);
             let diagnostic = message(node, first, fixable, context.sources);
             diagnostics.push(graph.with_chain(diagnostic, node.origin, context.sources));

@@ -33,7 +33,7 @@ pub const CHECK: Check<Run> =
     Check { code: Code::UnreadPixels, file: include_str!("unread_pixels.rs"), run: Run::Shapes(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    context.tell_layers(diagnostics, |index, node| {
+    context.report_layers(diagnostics, |index, node| {
         let window = node.layer.window()?;
         let plane = context.shaped.shape(index).plane();
         // Of the pixels from one window to the next, those that it reads and all; one output has no next.

@@ -34,7 +34,7 @@ pub const CHECK: Check<Run> =
     Check { code: Code::WindowInPadding, file: include_str!("window_in_padding.rs"), run: Run::Layers(check) };
 
 fn check(context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    context.tell_layers(diagnostics, |index, node| {
+    context.report_layers(diagnostics, |index, node| {
         let Layer::Conv { window, .. } = &node.layer else { return None };
         let outside = context.shaped.known_padding(index).is_some_and(|padding| sees_only_zeros(window, padding));
         if !outside {

@@ -71,9 +71,9 @@ fn every_layer_gets_its_answer() {
             // As it is written, in capitals, and with an argument.
             for written in [(*word).to_string(), word.to_uppercase(), format!("{word} 3")] {
                 let text = format!("net x {{ input 3x32x32; {written}; flatten; linear 10 }}");
-                let told = messages(&text);
-                assert_eq!((told.len(), told[0].code), (1, Code::ForeignWord), "{text}: {told:?}");
-                assert_eq!(told[0].help, [*answer]);
+                let reported = messages(&text);
+                assert_eq!((reported.len(), reported[0].code), (1, Code::ForeignWord), "{text}: {reported:?}");
+                assert_eq!(reported[0].help, [*answer]);
             }
         }
     }
@@ -98,9 +98,9 @@ fn every_attribute_gets_its_answer() {
                 ] {
                     let flat = if *callee == "linear" { "flatten; " } else { "" };
                     let text = format!("net x {{ input 3x32x32; {flat}{written}; relu }}");
-                    let told = messages(&text);
-                    assert!(!told.is_empty() && told[0].code == Code::ForeignWord, "{text}: {told:?}");
-                    assert_eq!(told[0].help, [*answer], "{text}");
+                    let reported = messages(&text);
+                    assert!(!reported.is_empty() && reported[0].code == Code::ForeignWord, "{text}: {reported:?}");
+                    assert_eq!(reported[0].help, [*answer], "{text}");
                 }
             }
         }
@@ -131,9 +131,9 @@ fn files_of_other_tools_are_known() {
         ("net x {\n  input 3x32x32\n  self.conv1 = nn.Conv2d(3, 6, 5)\n}\n", "Python"),
         ("{\"class_name\": \"Sequential\"}\n", "JSON"),
     ] {
-        let told = messages(text);
-        assert_eq!((told.len(), told[0].code), (1, Code::Syntax), "{text}");
-        assert!(told[0].help.iter().any(|help| help.contains(tool)), "{text}: {told:?}");
+        let reported = messages(text);
+        assert_eq!((reported.len(), reported[0].code), (1, Code::Syntax), "{text}");
+        assert!(reported[0].help.iter().any(|help| help.contains(tool)), "{text}: {reported:?}");
     }
     for (written, answer) in [
         ("nn.Conv2d(3, 6, 5)", "`conv 16 3x3"),
@@ -141,7 +141,10 @@ fn files_of_other_tools_are_known() {
         ("tf.keras.layers.Dense(10)", "`linear 10`"),
         ("nn.Linear(120, 84)", "`linear 10`"),
     ] {
-        let told = messages(&format!("net x {{\n  input 3x32x32\n  {written}\n}}"));
-        assert!(told.len() == 1 && told[0].help.iter().any(|help| help.contains(answer)), "{written}: {told:?}");
+        let reported = messages(&format!("net x {{\n  input 3x32x32\n  {written}\n}}"));
+        assert!(
+            reported.len() == 1 && reported[0].help.iter().any(|help| help.contains(answer)),
+            "{written}: {reported:?}"
+        );
     }
 }

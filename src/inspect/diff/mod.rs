@@ -7,7 +7,7 @@ mod align;
 
 use super::View;
 use super::facts::{self, Fact};
-use super::values::{flatten, is_told, matters, meaning, role_name, roles};
+use super::values::{flatten, is_reported, matters, meaning, role_name, roles};
 use crate::graph::flat::words;
 use crate::graph::summary::summarize;
 use crate::lower::program::Init;
@@ -222,7 +222,7 @@ impl Changes<'_> {
         for path in paths {
             let key: Vec<&str> = path.iter().map(String::as_str).collect();
             let idle = key == ["optimizer", "momentum_form"] && steady;
-            if is_told(&key) || key.first() == Some(&"profile") || idle || !(matters(a, &key) || matters(b, &key)) {
+            if is_reported(&key) || key.first() == Some(&"profile") || idle || !(matters(a, &key) || matters(b, &key)) {
                 continue;
             }
             let value = |leaves: &[(Vec<String>, String)]| {

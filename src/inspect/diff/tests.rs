@@ -76,7 +76,7 @@ fn profiles_change_what_this_graph_has() {
 }
 
 #[test]
-fn rounding_that_changes_sizes_is_told() {
+fn rounding_that_changes_sizes_is_reported() {
     let net = "net x { input 3x32x32; conv 8 3x3 pad 1; avg_pool 3x3 stride 2; conv 8 3x3 pad 1; global_avg_pool; linear 10 }";
     let difference =
         compare(&text("c", net, &[]), &text("d", net, &["pooling.rounding=ceil", "pooling.divisor=image"]));

@@ -9,11 +9,12 @@
 mod tokens;
 mod tree;
 
+use super::grammar::is_keyword;
 use super::parse::parse;
 use crate::diagnostic::Diagnostic;
 use crate::source::FileId;
 use tokens::{Kind, Token};
-use tree::{Body, Entry, Item, KEYWORDS, Parens, Piece, Statement};
+use tree::{Body, Entry, Item, Parens, Piece, Statement};
 
 /// The longest line that is written where it can be broken; comments may reach beyond.
 pub const WIDTH: usize = 100;
@@ -300,7 +301,8 @@ fn gap(before: Option<Before>, next: &str) -> &'static str {
 /// What a token is to the one behind it.
 fn after(before: Option<Before>, token: Token<'_>) -> Before {
     match token.kind {
-        Kind::Word if KEYWORDS.contains(&token.text) => Before::Other,
+        // Behind a keyword a sign is not a binary operator.
+        Kind::Word if is_keyword(token.text) => Before::Other,
         Kind::Word | Kind::Literal => Before::Value,
         _ if token.text == "-" && before != Some(Before::Value) => Before::Prefix,
         _ => Before::Other,

@@ -93,7 +93,7 @@ fn the_end_of_a_file() {
 }
 
 #[test]
-fn what_is_no_text_of_ours_is_told() {
+fn what_is_no_text_of_ours_is_reported() {
     assert!(format(FileId(0), "net {").is_err());
 }
 

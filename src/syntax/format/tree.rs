@@ -1,6 +1,7 @@
 //! Tokens as lines of statements: what belongs to which line, and which comment to which statement.
 
 use super::tokens::{Kind, Token, tokens};
+use crate::syntax::grammar::is_keyword;
 
 /// Statements in braces, or the items of a file.
 #[derive(Debug, Default)]
@@ -81,12 +82,6 @@ impl Parens<'_> {
 pub(super) fn tree(text: &str) -> Body<'_> {
     Reader { tokens: tokens(text), at: 0 }.body(true)
 }
-
-/// Words after which a sign is not a binary operator, and which no call can begin with.
-pub(super) const KEYWORDS: &[&str] = &[
-    "use", "recipe", "net", "block", "repeat", "as", "if", "then", "else", "residual", "shortcut", "from", "expect",
-    "allow", "warn", "deny", "and", "or", "not",
-];
 
 struct Reader<'a> {
     tokens: Vec<Token<'a>>,
@@ -237,7 +232,8 @@ impl<'a> Reader<'a> {
 
 /// `basic` or `x = basic`: what a list of arguments follows.
 fn heads_list(pieces: &[Piece<'_>]) -> bool {
-    let name = |piece: &Piece<'_>| matches!(piece, Piece::Token(token) if token.kind == Kind::Word && !KEYWORDS.contains(&token.text));
+    let name =
+        |piece: &Piece<'_>| matches!(piece, Piece::Token(token) if token.kind == Kind::Word && !is_keyword(token.text));
     match pieces {
         [callee] => name(callee),
         [label, Piece::Token(equals), callee] => name(label) && equals.text == "=" && name(callee),
