@@ -182,8 +182,8 @@ mod tests {
         // Before and behind the addition two outputs of 8 planes are alive, at the last convolution 8 planes and 64 more.
         let twice = summary("input 3x32x32; a = conv 8 3x3 pad 1; add(a, a); conv 64 3x3 pad 1");
         assert_eq!(twice.peak_activation_bytes, 4 * 32 * 32 * (8 + 64));
-        // The image is still to be read when it was read twice.
-        let later = summary("input 8x32x32; add(input, input); a = conv 8 1x1; add(a, input); conv 16 1x1");
+        // What is still to be read stays when it was read twice.
+        let later = summary("input 8x32x32; a = relu; add(a, a); b = conv 8 1x1; add(b, a); conv 16 1x1");
         assert_eq!(later.peak_activation_bytes, 4 * 32 * 32 * 24);
     }
 

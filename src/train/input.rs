@@ -100,10 +100,12 @@ mod tests {
     fn held_out_images_are_not_measured() {
         let data = shapes::generate(Shape::map(1, 28, 28), 60, 10, 3).unwrap();
         let all = Subset::all(&data.train);
-        for (normalize, measure) in [
-            (Normalize::PerChannel, Normalization::measure_per_channel as fn(&Subset) -> _),
+        type Measure = fn(&Subset) -> Result<Normalization, DataError>;
+        let measures: [(Normalize, Measure); 2] = [
+            (Normalize::PerChannel, Normalization::measure_per_channel),
             (Normalize::PerPixelMean, Normalization::measure_per_pixel),
-        ] {
+        ];
+        for (normalize, measure) in measures {
             let recipe = Recipe { normalize, hold_out: 20, ..Recipe::default() };
             let input = Input::new(&data, &recipe).unwrap();
             let (train, held_out) = all.hold_out(20, recipe.seed).unwrap();

@@ -11,8 +11,18 @@ use syn::{Attribute, BinOp, Expr, Lit, ReturnType, Stmt, Type, UnOp};
 
 /// Calls whose whole statement is left out as a mistake: they change what they are called on and give nothing back.
 const STATEMENTS: [&str; 12] = [
-    "push", "insert", "extend", "extend_from_slice", "truncate", "clear", "fill", "copy_from_slice", "swap", "sort",
-    "reverse", "retain",
+    "push",
+    "insert",
+    "extend",
+    "extend_from_slice",
+    "truncate",
+    "clear",
+    "fill",
+    "copy_from_slice",
+    "swap",
+    "sort",
+    "reverse",
+    "retain",
 ];
 /// Calls whose arguments decide on speed or wording alone.
 const UNSEEN: [&str; 7] = ["with_capacity", "reserve", "help", "note", "context", "label", "expect"];
@@ -240,9 +250,7 @@ impl Planter<'_> {
         self.edit(receiver.end..inside.start, Rank::Instead, format!("), ({before}"), None, None);
         self.visit_expr(argument);
         let on = format!("crate::mutant::on({n})");
-        let closing = format!(
-            "{after})) {{ (__l, __r) => if {on} {{ __l.{to}(__r) }} else {{ __l.{from}(__r) }} }})"
-        );
+        let closing = format!("{after})) {{ (__l, __r) => if {on} {{ __l.{to}(__r) }} else {{ __l.{from}(__r) }} }})");
         self.edit(inside.end..whole.end, Rank::Instead, closing, None, number);
     }
 
@@ -313,8 +321,13 @@ impl<'ast> Visit<'ast> for Planter<'_> {
             Stmt::Expr(Expr::Assign(_), Some(_)) => true,
             Stmt::Expr(Expr::Binary(binary), Some(_)) => matches!(
                 binary.op,
-                BinOp::AddAssign(_) | BinOp::SubAssign(_) | BinOp::MulAssign(_) | BinOp::DivAssign(_)
-                    | BinOp::BitOrAssign(_) | BinOp::BitAndAssign(_) | BinOp::BitXorAssign(_)
+                BinOp::AddAssign(_)
+                    | BinOp::SubAssign(_)
+                    | BinOp::MulAssign(_)
+                    | BinOp::DivAssign(_)
+                    | BinOp::BitOrAssign(_)
+                    | BinOp::BitAndAssign(_)
+                    | BinOp::BitXorAssign(_)
             ),
             Stmt::Expr(Expr::MethodCall(call), Some(_)) => STATEMENTS.contains(&call.method.to_string().as_str()),
             _ => false,

@@ -116,6 +116,25 @@ fn sweep(folder: &Path, keep: &BTreeSet<PathBuf>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Every mistake, those that are dropped too, and what becomes of each file.
+fn planted(files: &[(String, Vec<u8>)], dropped: &BTreeSet<usize>) -> Result<(Vec<Mutant>, Vec<Vec<u8>>), Problem> {
+    let (mut mutants, mut texts) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        let mut bytes = bytes.clone();
+        if room(name).is_some() {
+            let text = String::from_utf8(bytes)?;
+            let plan = plant(name, &text, mutants.len() + 1, &|number| dropped.contains(&number));
+            let (found, planted) = plan.map_err(|error| format!("{name}: {error}"))?;
+            mutants.extend(found);
+            bytes = planted.into_bytes();
+        } else if name == "src/lib.rs" {
+            bytes.extend_from_slice(SWITCH.as_bytes());
+        }
+        texts.push(bytes);
+    }
+    Ok((mutants, texts))
+}
+
 /// Copies, plants and builds.
 pub fn build() -> Result<Built, Problem> {
     let root = std::env::current_dir()?.join(FOLDER).join("tree");
@@ -127,30 +146,22 @@ pub fn build() -> Result<Built, Problem> {
             return Err(format!("{room} has no source: say in scripts/mutants/src/tree.rs where it is now").into());
         }
     }
-    let chosen: Vec<&(String, Vec<u8>)> = files.iter().filter(|(name, _)| room(name).is_some()).collect();
     let sources = hash(&files);
-    let planted_in = hash((&chosen, include_str!("plant.rs")));
+    let every = planted(&files, &BTreeSet::new())?.0;
+    let planted_in = hash(every.iter().map(|m| (&m.file, m.line, &m.change)).collect::<Vec<_>>());
     let path = Path::new(FOLDER).join("dropped.json");
     let mut dropped: BTreeSet<usize> = std::fs::read(&path)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
         .filter(|known| known["of"] == planted_in.as_str())
-        .and_then(|known| Some(known["dropped"].as_array()?.iter().filter_map(|n| Some(n.as_u64()? as usize)).collect()))
+        .and_then(|known| {
+            Some(known["dropped"].as_array()?.iter().filter_map(|n| Some(n.as_u64()? as usize)).collect())
+        })
         .unwrap_or_default();
     for round in 1..=ROUNDS {
-        let mut mutants = Vec::new();
-        for (name, bytes) in &files {
-            let mut bytes = bytes.clone();
-            if room(name).is_some() {
-                let text = String::from_utf8(bytes)?;
-                let plan = plant(name, &text, mutants.len() + 1, &|number| dropped.contains(&number));
-                let (found, planted) = plan.map_err(|error| format!("{name}: {error}"))?;
-                mutants.extend(found);
-                bytes = planted.into_bytes();
-            } else if name == "src/lib.rs" {
-                bytes.extend_from_slice(SWITCH.as_bytes());
-            }
-            write(&root.join(name), &bytes)?;
+        let (mut mutants, texts) = planted(&files, &dropped)?;
+        for ((name, _), bytes) in files.iter().zip(&texts) {
+            write(&root.join(name), bytes)?;
         }
         let candidates = mutants.len();
         mutants.retain(|mutant| !dropped.contains(&mutant.number));
@@ -206,7 +217,11 @@ fn compile(root: &Path, mutants: &[Mutant]) -> Result<Compiled, Problem> {
     }
     if output.status.success() {
         let tests: Vec<_> = tests.into_iter().flatten().collect();
-        return if tests.len() == order.len() { Ok(Compiled::Tests(tests)) } else { Err("a test binary is missing".into()) };
+        return if tests.len() == order.len() {
+            Ok(Compiled::Tests(tests))
+        } else {
+            Err("a test binary is missing".into())
+        };
     }
     for error in &errors {
         if !error["spans"].as_array().is_some_and(|spans| !spans.is_empty()) {
