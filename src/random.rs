@@ -111,6 +111,24 @@ mod tests {
         assert!((even - 0.5).abs() < 0.004, "{even}");
     }
 
+    /// Two draws that share bits, such as the radius, are not seen in the correlation of what they give, whose signs are
+    /// free; they are seen in that of the squares.
+    #[test]
+    fn neighbouring_draws_know_nothing_of_each_other() {
+        let draws: Vec<f64> = (0..100_001).map(|i| f64::from(normal(7, i))).collect();
+        let mean = |of: fn(f64, f64) -> f64| {
+            draws.windows(2).map(|pair| of(pair[0], pair[1])).sum::<f64>() / (draws.len() - 1) as f64
+        };
+        // Four standard errors of each: the products have the deviations 1, √2, √2 and 2.
+        let (plain, first, second) =
+            (mean(|x, y| x * y), mean(|x, y| (x * x - 1.0) * y), mean(|x, y| x * (y * y - 1.0)));
+        let squares = mean(|x, y| (x * x - 1.0) * (y * y - 1.0));
+        assert!(plain.abs() < 0.013, "{plain}");
+        assert!(first.abs() < 0.018, "{first}");
+        assert!(second.abs() < 0.018, "{second}");
+        assert!(squares.abs() < 0.026, "{squares}");
+    }
+
     #[test]
     fn keys_of_different_purposes_differ() {
         assert_ne!(key(Purpose::Init, &[3]), key(Purpose::Shuffle, &[3]));

@@ -246,7 +246,7 @@ fn deny(diagnostic: &mut Diagnostic, who: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::testing::file;
+    use crate::check::testing::{compile, file};
     use crate::compile::{Options, compile_text};
     use std::path::Path;
 
@@ -270,6 +270,33 @@ mod tests {
         let text = format!("net x {{ input 3x8x8; conv 4 3x3; allow N010 \"why\"; b(); flatten; linear 10 }}\n{block}");
         assert_eq!(file(&text), ["N003", "N010"]);
         assert!(file(&format!("allow N010 \"why\"\n{}", text.replace("allow N010 \"why\"; ", ""))).is_empty());
+    }
+
+    #[test]
+    fn of_two_words_equally_near_the_later_one_counts() {
+        assert!(net(&format!("warn N010; allow N010 \"why\"; {TWICE}")).is_empty());
+        // The first word allowed nothing, then.
+        assert_eq!(net(&format!("allow N010 \"why\"; warn N010; {TWICE}")), ["N003", "N010"]);
+        let plain = format!("net x {{ input 3x8x8; {TWICE} }}");
+        assert!(file(&format!("warn N010\nallow N010 \"why\"\n{plain}")).is_empty());
+        assert_eq!(file(&format!("allow N010 \"why\"\nwarn N010\n{plain}")), ["N003", "N010"]);
+    }
+
+    #[test]
+    fn the_recipe_is_farther_than_the_file() {
+        let codes = |words: &str, recipe: &str| {
+            let text = format!("{words}\nnet x {{ input 3x32x32; {TWICE} }}");
+            let compiled = compile(&text, Some(&format!("lints: {{{recipe}}}")));
+            let about = compiled.diagnostics.iter().filter(|d| d.code == Code::RepeatedActivation);
+            about.map(|d| (d.code, d.level())).collect::<Vec<_>>()
+        };
+        let (allow, deny) = ("allow: {N010: why}", "deny: [N010]");
+        let told = [(Code::RepeatedActivation, Level::Warning)];
+        assert!(codes("", allow).is_empty());
+        assert_eq!(codes("warn N010", allow), told);
+        assert_eq!(codes("warn N010", deny), told);
+        assert!(codes("allow N010 \"why\"", deny).is_empty());
+        assert_eq!(codes("deny N010", allow), [(Code::RepeatedActivation, Level::Error)]);
     }
 
     #[test]

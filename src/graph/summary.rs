@@ -171,4 +171,29 @@ mod tests {
         assert_eq!(summary.train_bytes(10), 4 * (3 * 105 + 4) + 10 * 4 * 179);
         assert_eq!(summary.eval_bytes(10), 4 * (105 + 4) + 10 * 4 * 96);
     }
+
+    fn summary(layers: &str) -> Summary {
+        let text = format!("net x {{ {layers}; global_avg_pool; linear 10 }}");
+        summarize(compile_text(Path::new("x.net"), text, &Options::default()).shaped.as_ref().unwrap())
+    }
+
+    #[test]
+    fn an_output_that_one_layer_reads_twice_is_freed_once() {
+        // Before and behind the addition two outputs of 8 planes are alive, at the last convolution 8 planes and 64 more.
+        let twice = summary("input 3x32x32; a = conv 8 3x3 pad 1; add(a, a); conv 64 3x3 pad 1");
+        assert_eq!(twice.peak_activation_bytes, 4 * 32 * 32 * (8 + 64));
+        // What is still to be read stays when it was read twice.
+        let later = summary("input 8x32x32; a = relu; add(a, a); b = conv 8 1x1; add(b, a); conv 16 1x1");
+        assert_eq!(later.peak_activation_bytes, 4 * 32 * 32 * 24);
+    }
+
+    #[test]
+    fn a_group_of_a_convolution_reads_its_own_channels() {
+        let line = |layer: &str| summary(&format!("input 8x32x32; {layer}")).layers[1].clone();
+        // Nine taps in each of the 8/groups channels, for 8 outputs and 1024 pixels.
+        for (groups, macs, params) in [(1, 589_824, 584), (4, 147_456, 152), (8, 73_728, 80)] {
+            let found = line(&format!("conv 8 3x3 pad 1 groups {groups} bias"));
+            assert_eq!((found.macs, found.params), (macs, params), "{groups} groups");
+        }
+    }
 }

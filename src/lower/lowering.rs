@@ -163,3 +163,46 @@ impl Lowering<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::{Options, compile_text};
+    use crate::lower::defaults::InitRules;
+    use std::path::Path;
+
+    fn program(layers: &str, defaults: Defaults) -> Program {
+        let text = format!("net x {{ input 4x8x8; {layers}; global_avg_pool; linear 10 bias }}");
+        let options = Options { defaults, ..Options::default() };
+        compile_text(Path::new("x.net"), text, &options).program.unwrap()
+    }
+
+    #[test]
+    fn the_odd_channel_of_a_split_is_behind() {
+        for (layer, expected) in [
+            ("pad_channels 7 split", (1, 2)),
+            ("pad_channels 8 split", (2, 2)),
+            ("pad_channels 5 split", (0, 1)),
+            ("pad_channels 7", (0, 3)),
+        ] {
+            let program = program(layer, Defaults::default());
+            let OpKind::PadChannels { before, after } = program.ops[0].kind else { panic!("{:?}", program.ops[0]) };
+            assert_eq!((before, after), expected, "{layer}");
+        }
+    }
+
+    #[test]
+    fn a_bias_starts_by_the_rule_of_its_own_weight() {
+        let torch = |fan_in: f64| Init::Uniform { bound: (1.0 / fan_in).sqrt() as f32 };
+        let zero = Init::Constant { value: 0.0 };
+        for (conv, linear, expected) in [
+            (InitRule::HeNormal, InitRule::Torch, [zero, torch(16.0)]),
+            (InitRule::Torch, InitRule::HeNormal, [torch(36.0), zero]),
+        ] {
+            let init = InitRules { conv, linear, bias: None };
+            let program = program("conv 16 3x3 bias", Defaults { init, ..Defaults::default() });
+            let biases = program.parameters.iter().filter(|parameter| parameter.role == Role::Bias);
+            assert_eq!(biases.map(|bias| bias.init).collect::<Vec<_>>(), expected);
+        }
+    }
+}

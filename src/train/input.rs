@@ -83,7 +83,7 @@ pub fn fits(program: &Program, data: &Description) -> Result<(), Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Kind;
+    use crate::data::{Kind, shapes};
     use crate::engine::mock;
     use crate::graph::dims::Shape;
 
@@ -94,5 +94,28 @@ mod tests {
         assert_eq!(code(Shape::map(1, 28, 28), 10), None);
         assert_eq!(code(Shape::map(3, 32, 32), 10), Some(Code::InputAgainstData));
         assert_eq!(code(Shape::map(1, 28, 28), 100), Some(Code::ClassCount));
+    }
+
+    #[test]
+    fn held_out_images_are_not_measured() {
+        let data = shapes::generate(Shape::map(1, 28, 28), 60, 10, 3).unwrap();
+        let all = Subset::all(&data.train);
+        type Measure = fn(&Subset) -> Result<Normalization, DataError>;
+        let measures: [(Normalize, Measure); 2] = [
+            (Normalize::PerChannel, Normalization::measure_per_channel),
+            (Normalize::PerPixelMean, Normalization::measure_per_pixel),
+        ];
+        for (normalize, measure) in measures {
+            let recipe = Recipe { normalize, hold_out: 20, ..Recipe::default() };
+            let input = Input::new(&data, &recipe).unwrap();
+            let (train, held_out) = all.hold_out(20, recipe.seed).unwrap();
+            assert_eq!((input.train.len(), input.held_out.as_ref().map(Subset::len)), (40, Some(20)));
+            assert_eq!(input.normalization, measure(&train).unwrap());
+            for others in [&all, &held_out] {
+                assert_ne!(input.normalization, measure(others).unwrap());
+            }
+            let whole = Input::new(&data, &Recipe { hold_out: 0, ..recipe }).unwrap();
+            assert_eq!(whole.normalization, measure(&all).unwrap());
+        }
     }
 }

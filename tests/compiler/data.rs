@@ -160,6 +160,27 @@ fn a_broken_file_is_named_with_the_offset() {
     assert!(load().is_err());
 }
 
+/// The files that are read last: behind them there is no record that could be missed.
+#[test]
+fn a_last_file_that_is_cut_is_refused() {
+    let (folder, _) = cifar_folder("cut");
+    for (name, records) in [("data_batch_5.bin", 5), (cifar::TEST_FILE, 7)] {
+        let path = folder.0.join(name);
+        let good = fs::read(&path).unwrap();
+        for missing in [1, 1000, 3072] {
+            fs::write(&path, &good[..good.len() - missing]).unwrap();
+            match DataSet::load(folder.0.to_str().unwrap(), &LoadOptions::default()) {
+                Err(DataError::Malformed { file, offset, .. }) => {
+                    assert!(file.ends_with(name));
+                    assert_eq!(offset, (records - 1) * 3073, "{missing} bytes less");
+                }
+                other => panic!("{name} without {missing} bytes: {other:?}"),
+            }
+        }
+        fs::write(&path, good).unwrap();
+    }
+}
+
 /// Whatever pool surrounds it, the same bits come out.
 #[test]
 fn batches_do_not_depend_on_threads() {

@@ -140,7 +140,10 @@ mod tests {
     fn same_and_lopsided_padding_at_a_stride() {
         assert!(fires("conv 8 3x3 stride 2 pad same"));
         assert!(fires("conv 8 1x1 stride 2 pad same"));
+        // On both axes, on the rows alone, on the columns alone.
         assert!(fires("conv 8 3x3 stride 2 pad (0, 1, 0, 1)"));
+        assert!(fires("conv 8 3x3 stride 2 pad (0, 1, 1, 1)"));
+        assert!(fires("conv 8 3x3 stride 2 pad (1, 1, 0, 1)"));
         assert!(fires("conv 8 3x3 stride 1x2 pad same"));
         assert!(fires("conv 8 3x3 pad 1; max_pool 3x3 stride 2 pad same"));
     }
