@@ -119,8 +119,8 @@ mod tests {
     fn batches(steps: &mut Steps, count: usize) -> Vec<(Vec<u32>, Vec<u64>)> {
         let mut next = || {
             let batch = steps.next_batch().unwrap();
-            let found = (batch.batch().labels.to_vec(), batch.batch().keys.to_vec());
-            found
+            let batch = batch.batch();
+            (batch.labels.to_vec(), batch.keys.to_vec())
         };
         (0..count).map(|_| next()).collect()
     }
