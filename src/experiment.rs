@@ -3,8 +3,8 @@
 use crate::check::levels::Levels;
 use crate::check::recipe::optimizer_groups;
 use crate::compile::{self, Compilation};
-use crate::data::locate::{self, Located, Places, locate};
-use crate::data::{DataSet, Description, Kind, LoadOptions, Take};
+use crate::data::locate::{self, Located, SearchPlaces, locate};
+use crate::data::{DataKind, DataSet, Description, LoadOptions, Take};
 use crate::diagnostic::{Code, Diagnostic, has_errors, render};
 use crate::engine::Engine;
 use crate::engine::select::{self, Selection};
@@ -304,7 +304,7 @@ fn analysed(mut compilation: Compilation, request: &Request<'_>) -> (Compilation
     // Without a recipe the data set is not known, though there is a default to train on.
     let under = resolved
         .as_ref()
-        .map(|resolved| compile::Options::under(resolved, kind(&resolved.recipe.data).map(Kind::target)));
+        .map(|resolved| compile::Options::under(resolved, kind(&resolved.recipe.data).map(DataKind::target)));
     let options = compile::Options {
         net_parameters: request.parameters.to_vec(),
         no_expectations: request.no_expectations,
@@ -325,13 +325,13 @@ pub fn description(data: &str, input: Option<Shape>) -> Option<Description> {
 
 /// What kind of data set that is: a named one without looking, a folder by what lies in it. A folder that cannot be read
 /// is left to the command that needs it.
-fn kind(data: &str) -> Option<Kind> {
+fn kind(data: &str) -> Option<DataKind> {
     Some(match locate::Request::parse(data).ok()? {
         locate::Request::Named(kind) => kind,
-        request @ locate::Request::Folder(_) => match locate(&request, &Places::default(), None).ok()? {
-            Located::Cifar10(_) => Kind::Cifar10,
-            Located::Mnist(_) => Kind::Mnist,
-            Located::Shapes => Kind::Shapes,
+        request @ locate::Request::Folder(_) => match locate(&request, &SearchPlaces::default(), None).ok()? {
+            Located::Cifar10(_) => DataKind::Cifar10,
+            Located::Mnist(_) => DataKind::Mnist,
+            Located::Shapes => DataKind::Shapes,
         },
     })
 }

@@ -71,7 +71,7 @@ is the recipe of the net above it, or of a small one.
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::testing::{self, codes_of};
+    use crate::check::testing::Example;
     use crate::diagnostic::page::SECTIONS;
 
     #[test]
@@ -97,11 +97,15 @@ mod tests {
         for check in checks() {
             let page = Page::of(check.file);
             for (heading, wanted) in [("Example", true), ("Use instead", false)] {
-                let (net, recipe) = testing::example(&page.examples(heading));
-                let found = codes_of(&net, recipe.as_deref());
+                let example = Example::of_page(&page.examples(heading));
+                let found = example.codes();
                 let code = check.code.name();
                 let other = |found: &&&str| found.starts_with('E') && **found != code;
-                let text = format!("{heading} of {code} gives {found:?}:\n{net}\n{}", recipe.unwrap_or_default());
+                let text = format!(
+                    "{heading} of {code} gives {found:?}:\n{}\n{}",
+                    example.net,
+                    example.recipe.unwrap_or_default()
+                );
                 assert_eq!(found.contains(&code), wanted, "{text}");
                 assert_eq!(found.iter().find(other), None, "{text}");
             }

@@ -1,7 +1,7 @@
 //! For the tests of the checks: the codes that texts give.
 
 use crate::compile::{Compilation, Options};
-use crate::data::Kind;
+use crate::data::DataKind;
 use crate::diagnostic::fix::apply;
 use crate::recipe::{self, RecipeSource};
 use std::path::Path;
@@ -21,31 +21,27 @@ pub fn file(text: &str) -> Vec<&'static str> {
 
 /// Codes of all messages about a small net that is trained with `yaml`.
 pub fn recipe(yaml: &str) -> Vec<&'static str> {
-    codes_of(NET, Some(yaml))
+    recipe_with(yaml, &[])
+}
+
+/// The same where the command line changes the recipe by these `--set`s, such as `batch=256`.
+pub fn recipe_with(yaml: &str, sets: &[&str]) -> Vec<&'static str> {
+    let sets = sets.iter().map(ToString::to_string).collect();
+    Example { net: NET.into(), recipe: Some(yaml.into()), sets }.codes()
 }
 
 /// Codes of all messages about a whole file, and the recipe it is trained with.
 pub fn codes_of(net: &str, recipe: Option<&str>) -> Vec<&'static str> {
-    compile(net, recipe).diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect()
+    names(&compile(net, recipe))
 }
 
-/// A file, and the recipe it is trained with. A wrong recipe is no test of a check. A first line such as
-/// `# with --set batch=256 --set seed=1` is what the command line changes.
+/// A file, and the recipe it is trained with.
 pub fn compile(net: &str, recipe: Option<&str>) -> Compilation {
-    let mut compilation = Compilation::read_text(Path::new("test.net"), net.to_string());
-    let mut options = Options::default();
-    if let Some(yaml) = recipe {
-        let line = yaml.lines().next().and_then(|line| line.strip_prefix("# with --set ")).unwrap_or_default();
-        let sets: Vec<String> =
-            line.split(" --set ").filter(|set| !set.is_empty()).map(|set| set.trim().to_string()).collect();
-        let source = RecipeSource::text(Path::new("recipe.yaml"), yaml).with(&sets);
-        let resolved =
-            recipe::read(source, &mut compilation.sources).unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}"));
-        let target = Kind::from_name(&resolved.recipe.data).map(Kind::target);
-        options = Options::under(&resolved, target);
-    }
-    compilation.analyse(&options);
-    compilation
+    Example { net: net.into(), recipe: recipe.map(str::to_string), sets: Vec::new() }.compile()
+}
+
+fn names(compilation: &Compilation) -> Vec<&'static str> {
+    compilation.diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect()
 }
 
 /// A file with its safe fixes made, and the codes of the messages about it then.
@@ -57,19 +53,55 @@ pub fn fixed(net: &str) -> (String, Vec<&'static str>) {
     (text, codes)
 }
 
-/// The net and the recipe of a page's example.
-pub fn example(blocks: &[(String, String)]) -> (String, Option<String>) {
-    let (mut net, mut recipe) = (None, None);
-    for (kind, text) in blocks {
-        match kind.as_str() {
-            "net" => net = Some(text.clone()),
-            "layers" => {
-                net = Some(format!("net example {{\ninput 3x32x32\n{text}\nglobal_avg_pool; linear 10\n}}"));
+/// All that a check may look at.
+pub struct Example {
+    /// A whole file.
+    pub net: String,
+    /// The recipe it is trained with.
+    pub recipe: Option<String>,
+    /// What the command line changes in the recipe, such as `batch=256`.
+    pub sets: Vec<String>,
+}
+
+impl Example {
+    /// That of a page. Its readers see the command line as a comment in the first line of the recipe, such as
+    /// `# with --set batch=256 --set seed=1`.
+    pub fn of_page(blocks: &[(String, String)]) -> Self {
+        let (mut net, mut recipe) = (None, None);
+        for (kind, text) in blocks {
+            match kind.as_str() {
+                "net" => net = Some(text.clone()),
+                "layers" => {
+                    net = Some(format!("net example {{\ninput 3x32x32\n{text}\nglobal_avg_pool; linear 10\n}}"));
+                }
+                "yaml" => recipe = Some(text.clone()),
+                other => panic!("an example is `net`, `layers` or `yaml`, not `{other}`"),
             }
-            "yaml" => recipe = Some(text.clone()),
-            other => panic!("an example is `net`, `layers` or `yaml`, not `{other}`"),
         }
+        assert!(net.is_some() || recipe.is_some(), "no example");
+        let first = recipe.as_ref().and_then(|yaml| yaml.lines().next()).unwrap_or_default();
+        let line = first.strip_prefix("# with --set ").unwrap_or_default();
+        let sets = line.split(" --set ").map(|set| set.trim().to_string()).filter(|set| !set.is_empty()).collect();
+        Example { net: net.unwrap_or_else(|| NET.to_string()), recipe, sets }
     }
-    assert!(net.is_some() || recipe.is_some(), "no example");
-    (net.unwrap_or_else(|| NET.to_string()), recipe)
+
+    /// Compiles it. A wrong recipe is no test of a check.
+    pub fn compile(&self) -> Compilation {
+        let mut compilation = Compilation::read_text(Path::new("test.net"), self.net.clone());
+        let mut options = Options::default();
+        if let Some(yaml) = &self.recipe {
+            let source = RecipeSource::text(Path::new("recipe.yaml"), yaml).with(&self.sets);
+            let resolved =
+                recipe::read(source, &mut compilation.sources).unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}"));
+            let target = DataKind::from_name(&resolved.recipe.data).map(DataKind::target);
+            options = Options::under(&resolved, target);
+        }
+        compilation.analyse(&options);
+        compilation
+    }
+
+    /// Codes of all messages about it.
+    pub fn codes(&self) -> Vec<&'static str> {
+        names(&self.compile())
+    }
 }

@@ -1,8 +1,8 @@
 //! `netc check`: everything that is wrong or doubtful about specs and their recipes.
 
-use super::compile::Options;
 use super::fix;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::check::levels::Levels;
 use crate::check::registry;
 use crate::compile::Compilation;
@@ -23,10 +23,10 @@ pub struct CheckArgs {
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
     /// How the messages are printed.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
     /// Print the messages as a JSON array: short for `--format json`.
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -52,7 +52,7 @@ pub struct CheckArgs {
 
 /// How messages are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Format {
+enum OutputFormat {
     /// For a person, on stderr.
     #[default]
     Text,
@@ -102,11 +102,11 @@ impl CheckArgs {
 
 /// Runs it.
 pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
-    let format = if args.json { Format::Json } else { args.format };
+    let format = if args.json { OutputFormat::Json } else { args.format };
     let request = args.request();
     let mut failed = false;
     if args.fix {
-        if format != Format::Text {
+        if format != OutputFormat::Text {
             let message = "`--fix` shows a diff, which has no place in this format\n";
             let _ = clap::Error::raw(ErrorKind::ArgumentConflict, message).print();
             return ExitCode::from(2);
@@ -123,7 +123,7 @@ pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
     for path in &args.specs {
         let (Compilation { sources, diagnostics, shaped, .. }, ..) = experiment::stages(path, &request);
         failed |= has_errors(&diagnostics);
-        if format == Format::Text {
+        if format == OutputFormat::Text {
             output.diagnostics(&diagnostics, &sources);
             match shaped {
                 Some(shaped) if !has_errors(&diagnostics) => output.result(&clean(path, &summarize(&shaped))),
@@ -134,11 +134,11 @@ pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
     }
     let messages = || checked.iter().flat_map(|(found, sources)| found.iter().map(move |message| (message, sources)));
     match format {
-        Format::Text => {}
-        Format::Json => {
+        OutputFormat::Text => {}
+        OutputFormat::Json => {
             output.json(&messages().map(|(message, sources)| render::json(message, sources)).collect::<Vec<_>>())
         }
-        Format::Sarif => output.json(&sarif::log(messages(), registry::page)),
+        OutputFormat::Sarif => output.json(&sarif::log(messages(), registry::page)),
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -1,7 +1,7 @@
 //! `netc defaults`: every value in force, and who said it.
 
-use super::compile::Options;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::inspect;
 use crate::inspect::View;
 use crate::inspect::values::{Row, Source, rows};
@@ -25,7 +25,7 @@ pub struct DefaultsArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
 }
 
 /// Runs it.

@@ -1,7 +1,7 @@
 //! `netc diff`: what differs between two networks, or in one under several profiles.
 
-use super::compile::Options;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::experiment::Request;
 use crate::inspect;
 use crate::inspect::View;
@@ -35,7 +35,7 @@ pub struct DiffArgs {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
 }
 
 /// One of the networks to compare: what it is called, and how it is compiled.
@@ -94,7 +94,7 @@ pub fn run(args: &DiffArgs, output: &Output) -> ExitCode {
 
 /// Compiles one of them; what is wrong is told. Under a profile the recipe says nothing of what profiles cover, and what
 /// the spec expects of its counts is left unproved: rounding may change them.
-fn view(variant: &Variant<'_>, options: &Options, under_profiles: bool, output: &Output) -> Option<View> {
+fn view(variant: &Variant<'_>, options: &SpecArguments, under_profiles: bool, output: &Output) -> Option<View> {
     let profile = variant.profile.map(|name| format!("profile={}", serde_json::Value::from(name)));
     let request = Request {
         bare: variant.profile.is_some(),
@@ -139,7 +139,7 @@ fn text(from: &str, to: &str, difference: &Difference) -> String {
     for section in sections {
         lines.push(String::new());
         lines.push(section.to_string());
-        lines.extend(cut(changes.iter().filter(|change| change.section == section).map(told).collect()));
+        lines.extend(cut(changes.iter().filter(|change| change.section == section).map(described).collect()));
     }
     lines.push(String::new());
     for (what, a, b) in [("parameters", a.params, b.params), ("multiply-adds", a.macs, b.macs)] {
@@ -164,7 +164,7 @@ fn cut(mut lines: Vec<String>) -> Vec<String> {
 }
 
 /// One change, with the layers it is true for.
-fn told(change: &Change) -> String {
+fn described(change: &Change) -> String {
     let Change { what, kind, from, to, meaning, layers, all, .. } = change;
     let subject = match (layers.as_slice(), kind.as_str()) {
         ([], _) => what.clone(),

@@ -1,7 +1,7 @@
 //! `netc draw`: a network as a picture.
 
-use super::compile::Options;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inspect;
 use crate::inspect::draw::scene::scene;
@@ -29,7 +29,7 @@ pub struct DrawArgs {
     #[arg(long)]
     unfold: bool,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
 }
 
 /// Runs it.

@@ -1,7 +1,7 @@
 //! `netc dump`: what a stage of the compiler made.
 
-use super::compile::Options;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::compile::Compilation;
 use crate::diagnostic::has_errors;
 use crate::engine::EngineError;
@@ -55,7 +55,7 @@ pub struct DumpArgs {
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
 }
 
 /// Runs it. A stage before the mistake can be looked at all the same.

@@ -1,7 +1,7 @@
 //! `netc expand`: a spec with its blocks, repeats and conditions unrolled.
 
-use super::compile::Options;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::diagnostic::has_errors;
 use crate::experiment;
 use clap::Args;
@@ -14,7 +14,7 @@ pub struct ExpandArgs {
     /// The spec.
     spec: PathBuf,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
 }
 
 /// Runs it.

@@ -4,8 +4,9 @@ use super::fmt::replace;
 use super::line_diff::line_diff;
 use super::output::Output;
 use crate::diagnostic::fix::apply;
-use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::diagnostic::{Diagnostic, Fix};
 use crate::experiment::{Request, stages};
+use crate::run::folder::not_written;
 use crate::source::{FileId, SourceMap};
 use crate::syntax::load;
 use std::path::Path;
@@ -72,8 +73,5 @@ fn show(file: FileId, text: &str, what: &str, sources: &SourceMap, output: &Outp
 
 fn write(file: FileId, text: &str, sources: &SourceMap) -> Result<(), Box<Diagnostic>> {
     let Some(source) = sources.file(file) else { return Ok(()) };
-    replace(&source.path, text).map_err(|error| {
-        let message = format!("cannot write to `{}`", source.path.display());
-        Box::new(Diagnostic::new(Code::OutputFailed, message).note(error.to_string()))
-    })
+    replace(&source.path, text).map_err(|error| Box::new(not_written(&source.path, &error)))
 }

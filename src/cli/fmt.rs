@@ -3,6 +3,7 @@
 use super::line_diff::line_diff;
 use super::output::Output;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::run::folder::not_written;
 use crate::source::SourceMap;
 use crate::syntax::format::format;
 use crate::syntax::load;
@@ -61,10 +62,7 @@ fn one(path: &Path, check: bool, sources: &mut SourceMap, output: &Output) -> Re
         // A reader that went away is no reason to fail.
         let _ = io::stdout().lock().write_all(formatted.as_bytes());
     } else if !same {
-        replace(path, &formatted).map_err(|error| {
-            let message = format!("cannot write to `{}`", path.display());
-            Box::new(Diagnostic::new(Code::OutputFailed, message).note(error.to_string()))
-        })?;
+        replace(path, &formatted).map_err(|error| Box::new(not_written(path, &error)))?;
     }
     Ok(same)
 }

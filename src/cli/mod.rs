@@ -4,7 +4,6 @@
 
 pub mod bench;
 pub mod check;
-pub mod compile;
 pub mod defaults;
 pub mod diff;
 pub mod doctor;
@@ -24,6 +23,7 @@ pub mod rerun;
 pub mod schedule;
 pub mod selection;
 pub mod smoke;
+pub mod spec_arguments;
 pub mod summary;
 pub mod sweep;
 pub mod terminal;
@@ -33,8 +33,8 @@ use crate::diagnostic::Diagnostic;
 use crate::experiment::{Experiment, Request};
 use crate::train::runner::RunError;
 use clap::{Parser, Subcommand};
-use compile::Options;
 use output::{Color, Output};
+use spec_arguments::SpecArguments;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -59,7 +59,7 @@ enum Command {
     /// Train a network
     Train {
         #[command(flatten)]
-        options: Options,
+        options: SpecArguments,
         #[command(flatten)]
         args: train::TrainArguments,
         #[command(flatten)]
@@ -77,7 +77,7 @@ enum Command {
     }))]
     Sweep {
         #[command(flatten)]
-        options: Options,
+        options: SpecArguments,
         #[command(flatten)]
         args: sweep::SweepArguments,
     },
@@ -86,14 +86,14 @@ enum Command {
     /// Tell what trained weights reach on the test images
     Eval {
         #[command(flatten)]
-        options: Options,
+        options: SpecArguments,
         #[command(flatten)]
         args: eval::EvalArguments,
     },
     /// Give trained weights the true averages of batch norm over the training images
     Recalibrate {
         #[command(flatten)]
-        options: Options,
+        options: SpecArguments,
         #[command(flatten)]
         args: recalibrate::RecalibrateArguments,
     },
@@ -102,7 +102,7 @@ enum Command {
         /// The network, a `.net` file
         spec: PathBuf,
         #[command(flatten)]
-        options: Options,
+        options: SpecArguments,
         #[command(flatten)]
         args: bench::BenchArgs,
     },

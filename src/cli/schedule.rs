@@ -1,7 +1,7 @@
 //! `netc schedule`: the learning rate over a run, before it is made.
 
-use super::compile::Options;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Experiment, description};
 use crate::recipe::Recipe;
@@ -20,7 +20,7 @@ pub struct ScheduleArgs {
     /// The network, a `.net` file
     spec: PathBuf,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
     /// As if there were only so many training images
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -106,23 +106,23 @@ impl View {
             let message = format!("{} images are held out of {all}: none is left to train on", recipe.hold_out);
             return Err(Diagnostic::new(Code::RecipeValue, message));
         }
-        let clock = recipe.clock(images);
-        let steps_per_epoch = clock.steps_per_epoch;
+        let run_length = recipe.run_length(images);
+        let steps_per_epoch = run_length.steps_per_epoch;
         let point = |step: u64| Point {
             step,
             epoch: step as f64 / steps_per_epoch as f64,
-            rate: recipe.schedule.rate(recipe.optimizer.learning_rate, step, clock),
+            rate: recipe.schedule.rate(recipe.optimizer.learning_rate, step, run_length),
         };
-        let spaced = clock.total_steps.min(POINTS);
-        let place = |index: u64| (index as u128 * clock.total_steps as u128 / spaced.max(1) as u128) as u64;
+        let spaced = run_length.total_steps.min(POINTS);
+        let place = |index: u64| (index as u128 * run_length.total_steps as u128 / spaced.max(1) as u128) as u64;
         Ok(View {
             net: compiled.program.net.clone(),
             data: known.name,
             images,
             batch: recipe.batch,
             steps_per_epoch,
-            total_steps: clock.total_steps,
-            table: recipe.schedule.marks(clock).into_iter().map(point).collect(),
+            total_steps: run_length.total_steps,
+            table: recipe.schedule.marks(run_length).into_iter().map(point).collect(),
             rates: (0..spaced).map(|index| point(place(index))).collect(),
         })
     }

@@ -11,13 +11,13 @@ use crate::engine::State;
 use crate::experiment::{Experiment, load_some, open_engine, spec_hash};
 use crate::recipe::{Length, Recipe, Statistics};
 use crate::run::checkpoint::Checkpoint;
-use crate::run::folder::RunFolder;
+use crate::run::folder::{RunFolder, not_written};
 use crate::run::identity::Identity;
 use crate::run::session::Session;
 use crate::text::{duration, percent, rounded};
 use crate::train::error::RunError;
 use crate::train::input::Input;
-use crate::train::overfit::{self, Learnt, NEAR_ZERO};
+use crate::train::overfit::{self, NEAR_ZERO, OverfitResult};
 use crate::train::report::{EpochReport, Score};
 use std::num::NonZeroU64;
 use std::time::Instant;
@@ -53,10 +53,10 @@ pub fn fast(experiment: Experiment, arguments: &TrainArguments) -> Result<(), Di
     let program = experiment.program;
     let data = load_some(&recipe.data, &program, take(images.saturating_add(hold_out)), take(images))?;
     let mut engine = open_engine(arguments.selection.into(), program.clone())?;
-    let scratch = tempfile::Builder::new().prefix("netc-fast-").tempdir().map_err(|error| {
-        let folder = std::env::temp_dir();
-        Diagnostic::new(Code::OutputFailed, format!("cannot write to `{}`", folder.display())).note(error.to_string())
-    })?;
+    let scratch = tempfile::Builder::new()
+        .prefix("netc-fast-")
+        .tempdir()
+        .map_err(|error| not_written(&std::env::temp_dir(), &error))?;
     let folder = RunFolder::at(scratch.path())?;
     let identity = Identity::of(engine.as_ref(), &recipe, &data);
     let stop = stop_on_signal()?;
@@ -114,27 +114,27 @@ pub fn overfit(experiment: Experiment, arguments: &TrainArguments, batches: NonZ
     engine.load(&initial).map_err(RunError::from)?;
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(steps);
-    let learnt = overfit::overfit(engine.as_mut(), &recipe, &input, &stop, &mut |report| progress.step(report));
+    let result = overfit::overfit(engine.as_mut(), &recipe, &input, &stop, &mut |report| progress.step(report));
     progress.finish();
-    let learnt = learnt?;
+    let result = result?;
     let images = input.train.len();
-    if learnt.by_heart() {
+    if result.by_heart() {
         output::line(&format!(
             "{images} images learnt by heart in {} steps ({}): loss {:.4}, from {:.4}; accuracy {}",
-            learnt.steps,
+            result.steps,
             duration(begin.elapsed().as_secs_f64()),
-            learnt.loss,
-            learnt.first,
-            percent(learnt.accuracy)
+            result.loss,
+            result.first,
+            percent(result.accuracy)
         ));
         return Ok(());
     }
-    Err(not_learnt(&learnt, images, recipe.optimizer.learning_rate))
+    Err(not_learnt(&result, images, recipe.optimizer.learning_rate))
 }
 
-fn not_learnt(learnt: &Learnt, images: usize, rate: f64) -> Diagnostic {
-    let Learnt { first, loss, steps, .. } = learnt;
-    if learnt.interrupted {
+fn not_learnt(result: &OverfitResult, images: usize, rate: f64) -> Diagnostic {
+    let OverfitResult { first, loss, steps, .. } = result;
+    if result.interrupted {
         return Diagnostic::new(Code::RunFailed, format!("interrupted after {steps} steps, at a loss of {loss:.4}"));
     }
     let message = format!("{images} images were not learnt by heart: the loss is {loss:.4} after {steps} steps");

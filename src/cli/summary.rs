@@ -1,7 +1,7 @@
 //! `netc summary`: what a network costs, layer by layer.
 
-use super::compile::Options;
 use super::output::Output;
+use super::spec_arguments::SpecArguments;
 use crate::experiment::Experiment;
 use crate::graph::summary::Summary;
 use crate::text::spaced;
@@ -17,7 +17,7 @@ pub struct SummaryArgs {
     /// The spec.
     spec: PathBuf,
     #[command(flatten)]
-    options: Options,
+    options: SpecArguments,
     /// Images at a time, for the memory; the recipe's when not given.
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroU64>,

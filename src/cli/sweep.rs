@@ -1,14 +1,14 @@
 //! `netc sweep`: trains every combination of some values, with several seeds, and holds the results side by side.
 //! `netc train --runs N` is a sweep of one setting.
 
-use super::compile::Options;
 use super::interrupt::stop_on_signal;
 use super::output::{self, Output};
+use super::spec_arguments::SpecArguments;
 use super::terminal::Terminal;
 use super::train::{RUNS, TrainArguments};
 use crate::run::results::Results;
 use crate::series::sweep::grid::Grid;
-use crate::series::sweep::{Event, Place, Sweep, SweepObserver, goes_on};
+use crate::series::sweep::{Event, RunPlace, Sweep, SweepObserver, goes_on};
 use crate::source::SourceMap;
 use crate::text::{duration, percent};
 use crate::train::observer::Observer;
@@ -42,7 +42,7 @@ enum Form {
 }
 
 /// Runs a sweep.
-pub fn sweep(options: &Options, args: &SweepArguments, output: &Output) -> ExitCode {
+pub fn sweep(options: &SpecArguments, args: &SweepArguments, output: &Output) -> ExitCode {
     let form = match (args.json, args.markdown) {
         (true, _) => Form::Json,
         (_, true) => Form::Markdown,
@@ -60,13 +60,13 @@ pub fn sweep(options: &Options, args: &SweepArguments, output: &Output) -> ExitC
 }
 
 /// Runs one setting several times.
-pub fn repeat(options: &Options, args: &TrainArguments, runs: NonZeroU64, output: &Output) -> ExitCode {
+pub fn repeat(options: &SpecArguments, args: &TrainArguments, runs: NonZeroU64, output: &Output) -> ExitCode {
     run(Grid::single(&options.sets, &options.parameters), options, args, runs, Form::Text, output)
 }
 
 fn run(
     grid: Grid,
-    options: &Options,
+    options: &SpecArguments,
     args: &TrainArguments,
     runs: NonZeroU64,
     form: Form,
@@ -86,8 +86,8 @@ fn run(
         resume: args.resume,
         command: &command,
     };
-    let mut tell = |diagnostic: &_, sources: &_| output.diagnostics(std::slice::from_ref(diagnostic), sources);
-    let Some(plans) = sweep.compile(&mut tell) else { return ExitCode::FAILURE };
+    let mut report = |diagnostic: &_, sources: &_| output.diagnostics(std::slice::from_ref(diagnostic), sources);
+    let Some(plans) = sweep.compile(&mut report) else { return ExitCode::FAILURE };
     let ended = match sweep.run(plans, stop_on_signal, &mut Shown(output)) {
         Ok(ended) => ended,
         Err(error) => {
@@ -122,10 +122,10 @@ impl SweepObserver for Shown<'_> {
             }
             Event::RunBegins(place) => format!("{} {}", shown(place), place.folder),
             Event::EndedBefore(place, results) => {
-                format!("{} {}: {} (ended before)", shown(place), place.folder, told(results))
+                format!("{} {}: {} (ended before)", shown(place), place.folder, summary(results))
             }
             Event::RunEnded(place, results) => {
-                format!("{} {}, {} of training", shown(place), told(results), duration(results.seconds))
+                format!("{} {}, {} of training", shown(place), summary(results), duration(results.seconds))
             }
             Event::Diverged(error) => return self.0.diagnostics(std::slice::from_ref(error), &SourceMap::new()),
         };
@@ -137,10 +137,10 @@ impl SweepObserver for Shown<'_> {
     }
 }
 
-fn shown(place: &Place<'_>) -> String {
+fn shown(place: &RunPlace<'_>) -> String {
     format!("[{}/{}]", place.number, place.runs)
 }
 
-fn told(results: &Results) -> String {
+fn summary(results: &Results) -> String {
     format!("final test accuracy {}", percent(results.last.test.accuracy))
 }

@@ -109,6 +109,12 @@ pub struct Terminal {
     progress: Progress,
 }
 
+impl Default for Terminal {
+    fn default() -> Self {
+        Terminal::new()
+    }
+}
+
 impl Terminal {
     /// For a run that is alone.
     pub fn new() -> Self {

@@ -3,7 +3,7 @@
 //! `--data` is a name or a folder. A name is looked for in `NETC_DATA`, then `./data`, then the user's cache folder; in
 //! each, the place itself and the sub-folders that the archives and other programs make.
 
-use super::{DataError, Kind, cifar, mnist};
+use super::{DataError, DataKind, cifar, mnist};
 use crate::diagnostic::suggest;
 use crate::graph::dims::Shape;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub const VARIABLE: &str = "NETC_DATA";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A data set by its name.
-    Named(Kind),
+    Named(DataKind),
     /// Whatever data set is in a folder.
     Folder(PathBuf),
 }
@@ -26,14 +26,14 @@ impl Request {
     /// # Errors
     /// [`DataError::NotFound`] when it is neither a name nor something that exists.
     pub fn parse(text: &str) -> Result<Request, DataError> {
-        if let Some(kind) = Kind::from_name(text) {
+        if let Some(kind) = DataKind::from_name(text) {
             return Ok(Request::Named(kind));
         }
         if Path::new(text).exists() {
             return Ok(Request::Folder(text.into()));
         }
         let mut noticed = Vec::new();
-        let names = Kind::ALL.map(Kind::name);
+        let names = DataKind::ALL.map(DataKind::name);
         let begun = || names.into_iter().find(|name| text.len() > 2 && name.starts_with(&text.to_ascii_lowercase()));
         if let Some(near) = suggest::nearest(text, names).or_else(begun) {
             noticed.push(format!("there is a data set called `{near}`"));
@@ -49,7 +49,7 @@ impl Request {
 
 /// One place to look in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SearchPlace {
     /// Where it comes from, for messages: `NETC_DATA`, "the working folder", "the cache folder".
     pub origin: &'static str,
     /// The folder.
@@ -58,27 +58,27 @@ pub struct Place {
 
 /// The places to look in, first to last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Places(pub Vec<Place>);
+pub struct SearchPlaces(pub Vec<SearchPlace>);
 
-impl Places {
+impl SearchPlaces {
     /// `NETC_DATA` where it is set, `./data`, and `netc` in the user's cache folder.
-    pub fn from_environment() -> Places {
-        Places::from_variables(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+    pub fn from_environment() -> SearchPlaces {
+        SearchPlaces::from_variables(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<PathBuf>) -> Places {
+    fn from_variables(variable: impl Fn(&str) -> Option<PathBuf>) -> SearchPlaces {
         let mut places = Vec::new();
         if let Some(folder) = variable(VARIABLE) {
-            places.push(Place { origin: VARIABLE, folder });
+            places.push(SearchPlace { origin: VARIABLE, folder });
         }
-        places.push(Place { origin: "the working folder", folder: "./data".into() });
+        places.push(SearchPlace { origin: "the working folder", folder: "./data".into() });
         // The XDG specification: a relative path there is invalid and to be ignored.
         let cache = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
         let home = || variable("HOME").or_else(|| variable("USERPROFILE")).map(|home| home.join(".cache"));
         if let Some(cache) = cache.or_else(home) {
-            places.push(Place { origin: "the cache folder", folder: cache.join("netc") });
+            places.push(SearchPlace { origin: "the cache folder", folder: cache.join("netc") });
         }
-        Places(places)
+        SearchPlaces(places)
     }
 }
 
@@ -97,11 +97,11 @@ pub enum Located {
 ///
 /// # Errors
 /// [`DataError::NotFound`] with every place and every way on, [`DataError::Incomplete`] or [`DataError::Ambiguous`].
-pub fn locate(request: &Request, places: &Places, input: Option<Shape>) -> Result<Located, DataError> {
+pub fn locate(request: &Request, places: &SearchPlaces, input: Option<Shape>) -> Result<Located, DataError> {
     match request {
-        Request::Named(Kind::Shapes) => Ok(Located::Shapes),
+        Request::Named(DataKind::Shapes) => Ok(Located::Shapes),
         Request::Named(kind) => {
-            let format = Format::of(*kind);
+            let format = FileFormat::of(*kind);
             let mut search = Search::default();
             for place in &places.0 {
                 if let Some(folder) = search.look(format, &place.folder, Some(place.origin)) {
@@ -143,8 +143,8 @@ fn in_folder(folder: &Path, input: Option<Shape>) -> Result<Located, DataError> 
 
 /// How a data set that comes as files is recognised.
 #[derive(Clone, Copy)]
-struct Format {
-    kind: Kind,
+struct FileFormat {
+    kind: DataKind,
     located: fn(PathBuf) -> Located,
     /// Where its files are below a place.
     folders: &'static [&'static str],
@@ -156,10 +156,10 @@ struct Format {
     fetch: &'static str,
 }
 
-const FORMATS: &[Format] = &[CIFAR10, MNIST];
+const FORMATS: &[FileFormat] = &[CIFAR10, MNIST];
 
-const CIFAR10: Format = Format {
-    kind: Kind::Cifar10,
+const CIFAR10: FileFormat = FileFormat {
+    kind: DataKind::Cifar10,
     located: Located::Cifar10,
     folders: &["", "cifar-10-batches-bin", "cifar10", "cifar10/cifar-10-batches-bin", "cifar-10", "CIFAR10"],
     missing: |folder| {
@@ -177,8 +177,8 @@ const CIFAR10: Format = Format {
     fetch: "fetch `cifar-10-binary.tar.gz` from CIFAR-10's home page and unpack it in one of these places",
 };
 
-const MNIST: Format = Format {
-    kind: Kind::Mnist,
+const MNIST: FileFormat = FileFormat {
+    kind: DataKind::Mnist,
     located: Located::Mnist,
     folders: &["", "mnist", "MNIST/raw", "MNIST", "mnist/raw", "raw", "mnist/MNIST/raw"],
     missing: |folder| {
@@ -195,10 +195,10 @@ const MNIST: Format = Format {
             `t10k-labels-idx1-ubyte.gz` and put them, packed or not, in a folder `mnist` in one of these places",
 };
 
-impl Format {
-    fn of(kind: Kind) -> Format {
+impl FileFormat {
+    fn of(kind: DataKind) -> FileFormat {
         match kind {
-            Kind::Mnist => MNIST,
+            DataKind::Mnist => MNIST,
             _ => CIFAR10,
         }
     }
@@ -215,7 +215,7 @@ struct Search {
 
 impl Search {
     /// The folder at or below `place` that holds the whole data set.
-    fn look(&mut self, format: Format, place: &Path, origin: Option<&'static str>) -> Option<PathBuf> {
+    fn look(&mut self, format: FileFormat, place: &Path, origin: Option<&'static str>) -> Option<PathBuf> {
         for sub in format.folders {
             let folder = if sub.is_empty() { place.to_path_buf() } else { place.join(sub) };
             let (missing, any) = (format.missing)(&folder);
@@ -257,7 +257,7 @@ impl Search {
         });
     }
 
-    fn failure(mut self, formats: &[Format], wanted: String, places: &[Place]) -> DataError {
+    fn failure(mut self, formats: &[FileFormat], wanted: String, places: &[SearchPlace]) -> DataError {
         // Half a data set is nearer to what is wanted than none.
         if let Some(incomplete) = self.incomplete {
             return incomplete;

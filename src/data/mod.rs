@@ -4,7 +4,7 @@
 //! --data --locate--> folder --cifar/mnist/shapes--> DataSet --Subset--> Loader --(augment, normalize)--> batches
 //! ```
 //!
-//! What a data set looks like (its image shape, its classes) is known without touching a disk: see [`Kind::description`].
+//! What a data set looks like (its image shape, its classes) is known without touching a disk: see [`DataKind::description`].
 
 pub mod augment;
 pub mod batch;
@@ -23,7 +23,7 @@ pub use split::{Split, Subset};
 
 use crate::check::Target;
 use crate::graph::dims::Shape;
-use locate::{Located, Places, Request};
+use locate::{Located, Request, SearchPlaces};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use std::sync::Arc;
 /// The data sets that have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum DataKind {
     /// CIFAR-10 (Krizhevsky 2009), in its binary version.
     Cifar10,
     /// MNIST (LeCun, Cortes, Burges), and whatever else comes as IDX files under MNIST's names.
@@ -40,48 +40,48 @@ pub enum Kind {
     Shapes,
 }
 
-impl Kind {
+impl DataKind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Cifar10, Kind::Mnist, Kind::Shapes];
+    pub const ALL: [DataKind; 3] = [DataKind::Cifar10, DataKind::Mnist, DataKind::Shapes];
 
     /// The name that `--data` takes.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Cifar10 => "cifar10",
-            Kind::Mnist => "mnist",
-            Kind::Shapes => "shapes",
+            DataKind::Cifar10 => "cifar10",
+            DataKind::Mnist => "mnist",
+            DataKind::Shapes => "shapes",
         }
     }
 
     /// The kind with this name.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn from_name(name: &str) -> Option<DataKind> {
+        DataKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// What the published data set looks like. `shapes` are drawn to fit the net: with an `input` that can be drawn
     /// the description has that shape.
     pub fn description(self, input: Option<Shape>) -> Description {
         match self {
-            Kind::Cifar10 => cifar::description(),
-            Kind::Mnist => mnist::description(),
-            Kind::Shapes => {
+            DataKind::Cifar10 => cifar::description(),
+            DataKind::Mnist => mnist::description(),
+            DataKind::Shapes => {
                 shapes::description(input.filter(|&shape| shapes::can_draw(shape)).unwrap_or(shapes::SHAPE))
             }
         }
     }
 }
 
-impl Kind {
+impl DataKind {
     /// What the checks of a network may know of it.
     pub fn target(self) -> Target {
         let Description { name, shape, classes, train, .. } = self.description(None);
         // Its images are drawn in the shape that the network asks for.
-        let image = (self != Kind::Shapes).then_some(shape);
+        let image = (self != DataKind::Shapes).then_some(shape);
         Target { name, image, classes: classes.len(), train }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for DataKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -158,19 +158,19 @@ pub struct DataSet {
 
 impl DataSet {
     /// Loads what `--data` names: `cifar10`, `mnist`, `shapes` or a folder, looking in the places of
-    /// [`Places::from_environment`].
+    /// [`SearchPlaces::from_environment`].
     ///
     /// # Errors
     /// When it is not found, cannot be read or is malformed, or when a limit is 0.
     pub fn load(data: &str, options: &LoadOptions) -> Result<DataSet, DataError> {
-        DataSet::load_from(&Request::parse(data)?, &Places::from_environment(), options)
+        DataSet::load_from(&Request::parse(data)?, &SearchPlaces::from_environment(), options)
     }
 
     /// As [`DataSet::load`], looking only in `places`.
     ///
     /// # Errors
     /// As [`DataSet::load`].
-    pub fn load_from(request: &Request, places: &Places, options: &LoadOptions) -> Result<DataSet, DataError> {
+    pub fn load_from(request: &Request, places: &SearchPlaces, options: &LoadOptions) -> Result<DataSet, DataError> {
         // A wrong limit should not need the data to be seen.
         options.train.count(1)?;
         options.test.count(1)?;
@@ -188,25 +188,25 @@ mod tests {
 
     #[test]
     fn every_named_set_is_described_without_a_disk() {
-        for kind in Kind::ALL {
+        for kind in DataKind::ALL {
             let description = kind.description(None);
             assert_eq!(description.name, kind.name());
             assert_eq!(description.classes.len(), 10);
             assert_eq!(description.mean.len(), description.shape.channels());
             assert_eq!(description.std.len(), description.shape.channels());
-            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+            assert_eq!(DataKind::from_name(kind.name()), Some(kind));
         }
-        assert_eq!(Kind::Cifar10.description(None).shape, Shape::map(3, 32, 32));
-        assert_eq!(Kind::Mnist.description(None).shape, Shape::map(1, 28, 28));
-        assert_eq!(Kind::from_name("imagenet"), None);
+        assert_eq!(DataKind::Cifar10.description(None).shape, Shape::map(3, 32, 32));
+        assert_eq!(DataKind::Mnist.description(None).shape, Shape::map(1, 28, 28));
+        assert_eq!(DataKind::from_name("imagenet"), None);
     }
 
     #[test]
     fn shapes_fit_the_net_where_they_can() {
         let grey = Shape::map(1, 28, 28);
-        assert_eq!(Kind::Shapes.description(Some(grey)).shape, grey);
-        assert_eq!(Kind::Shapes.description(Some(Shape::vector(10))).shape, shapes::SHAPE);
-        assert_eq!(Kind::Mnist.description(Some(Shape::map(3, 32, 32))).shape, grey);
+        assert_eq!(DataKind::Shapes.description(Some(grey)).shape, grey);
+        assert_eq!(DataKind::Shapes.description(Some(Shape::vector(10))).shape, shapes::SHAPE);
+        assert_eq!(DataKind::Mnist.description(Some(Shape::map(3, 32, 32))).shape, grey);
     }
 
     #[test]

@@ -127,3 +127,94 @@ impl BatchSampler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Split;
+    use crate::data::augment::{Augment, PadValue};
+    use crate::data::normalize::Normalization;
+    use crate::graph::dims::Shape;
+    use std::sync::Arc;
+
+    const AUGMENT: Augment = Augment { pad: 1, pad_value: PadValue::Zero, flip: true };
+
+    /// `count` images of 1x2x2, of the classes 0, 1, 2, 0, 1, …
+    fn images(count: usize) -> Subset {
+        let labels = (0..count).map(|index| (index % 3) as u8).collect();
+        Subset::all(&Arc::new(Split::new(Shape::map(1, 2, 2), 3, vec![0; 4 * count], labels).unwrap()))
+    }
+
+    fn training(seed: u64) -> LoaderOptions {
+        LoaderOptions { end: Some(3), ..LoaderOptions::training(4, Normalization::None, Some(AUGMENT), seed) }
+    }
+
+    fn drawn(images: &Subset, options: LoaderOptions) -> Vec<BatchIndices> {
+        let mut sampler = BatchSampler::new(images, options).unwrap();
+        let mut batch = BatchIndices::default();
+        let mut batches = Vec::new();
+        while sampler.next_into(&mut batch) {
+            batches.push(batch.clone());
+        }
+        batches
+    }
+
+    fn epoch(batches: &[BatchIndices], epoch: u64) -> Vec<u32> {
+        batches.iter().filter(|batch| batch.epoch == epoch).flat_map(|batch| batch.indices.clone()).collect()
+    }
+
+    #[test]
+    fn an_epoch_has_every_image_once_and_the_next_one_in_another_order() {
+        let batches = drawn(&images(10), training(5));
+        let places: Vec<_> = batches.iter().map(|batch| (batch.epoch, batch.step, batch.indices.len())).collect();
+        assert_eq!(places[..4], [(0, 0, 4), (0, 1, 4), (0, 2, 2), (1, 0, 4)]);
+        let orders = [0, 1, 2].map(|number| epoch(&batches, number));
+        for order in &orders {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..10).collect::<Vec<_>>());
+        }
+        assert!(orders[0] != orders[1] && orders[1] != orders[2] && orders[0] != orders[2], "{orders:?}");
+        assert_ne!(orders[0], epoch(&drawn(&images(10), training(6)), 0));
+    }
+
+    #[test]
+    fn labels_keys_and_variations_are_those_of_the_image_in_its_epoch() {
+        let batches = drawn(&images(10), training(5));
+        for batch in &batches {
+            let BatchIndices { epoch, indices, labels, keys, variations, .. } = batch;
+            assert_eq!(labels, &indices.iter().map(|index| index % 3).collect::<Vec<_>>());
+            let key = |&index: &u32| random::key(Purpose::Dropout, &[5, *epoch, u64::from(index)]);
+            assert_eq!(keys, &indices.iter().map(key).collect::<Vec<_>>());
+            let vary = |&index: &u32| AUGMENT.draw(5, *epoch, u64::from(index));
+            assert_eq!(variations, &indices.iter().map(vary).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn from_any_step_on_it_is_the_same() {
+        let (images, all) = (images(10), drawn(&images(10), training(5)));
+        for (epoch, step) in [(0, 2), (0, 3), (1, 1), (2, 2)] {
+            let rest = drawn(&images, training(5).starting_at(epoch, step));
+            assert_eq!(rest, all[(3 * epoch + step) as usize..], "from step {step} of epoch {epoch}");
+        }
+    }
+
+    #[test]
+    fn evaluation_takes_the_images_of_a_subset_as_they_come() {
+        let subset = images(10).limit(5).unwrap();
+        let batches = drawn(&subset, LoaderOptions::evaluation(4, Normalization::None));
+        let expected: Vec<u32> = subset.indices().to_vec();
+        assert_eq!((batches.len(), epoch(&batches, 0)), (2, expected));
+        assert!(batches.iter().flat_map(|batch| &batch.variations).all(|variation| *variation == Variation::default()));
+    }
+
+    #[test]
+    fn what_makes_no_batch_is_refused() {
+        let refused = |count, options| matches!(BatchSampler::new(&images(count), options), Err(DataError::Option(_)));
+        assert!(refused(0, training(5)));
+        assert!(refused(10, LoaderOptions { batch: 0, ..training(5) }));
+        assert!(refused(10, training(5).starting_at(0, 4)));
+        assert!(!refused(10, training(5).starting_at(0, 3)));
+    }
+}

@@ -4,6 +4,7 @@ use super::View;
 use super::facts::{self, Decided, Fact};
 use crate::lower::program::Role;
 use crate::recipe::origin::line;
+use crate::recipe::parse::yaml;
 use crate::text::shortest;
 use serde::Serialize;
 use serde_yaml::Value;
@@ -45,9 +46,7 @@ pub struct Source {
 pub fn rows(view: &View, all: bool) -> Vec<Row> {
     let mut rows = of_layers(view);
     rows.extend(decays(view));
-    let mut leaves = Vec::new();
-    flatten(&view.tree(), &mut Vec::new(), &mut leaves);
-    for (path, value) in leaves {
+    for (path, value) in flatten(&view.tree()) {
         let key: Vec<&str> = path.iter().map(String::as_str).collect();
         if key.first() == Some(&"profile") || !(all || matters(view, &key)) || (!all && is_reported(&key)) {
             continue;
@@ -190,17 +189,8 @@ pub fn role_name(role: Role, count: usize) -> &'static str {
 }
 
 /// Every value of a tree with its path; a list is one value.
-pub fn flatten(value: &Value, path: &mut Vec<String>, leaves: &mut Vec<(Vec<String>, String)>) {
-    match value {
-        Value::Mapping(map) => {
-            for (key, value) in map {
-                path.push(key.as_str().map_or_else(|| inline(key), str::to_string));
-                flatten(value, path, leaves);
-                path.pop();
-            }
-        }
-        other => leaves.push((path.clone(), inline(other))),
-    }
+pub fn flatten(tree: &Value) -> Vec<(Vec<String>, String)> {
+    yaml::leaves(tree).into_iter().map(|(path, value)| (path, inline(value))).collect()
 }
 
 /// A value on one line.

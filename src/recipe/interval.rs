@@ -1,6 +1,6 @@
 //! How often a run keeps what it needs to go on: every so many steps, epochs or minutes.
 
-use super::schedule::{Moment, MomentError};
+use super::milestone::{Milestone, MilestoneError};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -32,23 +32,24 @@ impl Interval {
 }
 
 impl FromStr for Interval {
-    type Err = MomentError;
+    type Err = MilestoneError;
 
     /// `500 steps`, `1 epoch`, `10 minutes`.
-    fn from_str(text: &str) -> Result<Self, MomentError> {
+    fn from_str(text: &str) -> Result<Self, MilestoneError> {
         let text = text.trim();
         let minutes = text.strip_suffix("minutes").or_else(|| text.strip_suffix("minute"));
         if let Some(number) = minutes.or_else(|| text.strip_suffix("min")) {
             let number = number.trim();
-            let minutes: f64 = number.replace('_', "").parse().map_err(|_| MomentError::Number(number.to_string()))?;
+            let minutes: f64 =
+                number.replace('_', "").parse().map_err(|_| MilestoneError::Number(number.to_string()))?;
             let good = minutes.is_finite() && minutes >= 0.0;
-            return if good { Ok(Interval::Minutes(minutes)) } else { Err(MomentError::Negative) };
+            return if good { Ok(Interval::Minutes(minutes)) } else { Err(MilestoneError::Negative) };
         }
         match text.parse()? {
-            Moment::Steps(steps) => Ok(Interval::Steps(steps)),
-            Moment::Epochs(epochs) if epochs.fract() == 0.0 => Ok(Interval::Epochs(epochs as u64)),
-            Moment::Epochs(_) => Err(MomentError::Unit("parts of epochs".into())),
-            Moment::Percent(_) => Err(MomentError::Unit("%".into())),
+            Milestone::Steps(steps) => Ok(Interval::Steps(steps)),
+            Milestone::Epochs(epochs) if epochs.fract() == 0.0 => Ok(Interval::Epochs(epochs as u64)),
+            Milestone::Epochs(_) => Err(MilestoneError::Unit("parts of epochs".into())),
+            Milestone::Percent(_) => Err(MilestoneError::Unit("%".into())),
         }
     }
 }

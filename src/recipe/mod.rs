@@ -1,6 +1,7 @@
 //! How a network is trained: the YAML recipe. `docs/recipes.md` has every key with its meaning, default and source.
 
 pub mod interval;
+pub mod milestone;
 pub mod optimizer;
 pub mod origin;
 pub mod parse;
@@ -9,10 +10,11 @@ pub mod schedule;
 
 pub use parse::{RecipeSource, read};
 
+use self::milestone::RunLength;
+use self::schedule::Schedule;
 use super::recipe::interval::Interval;
 use super::recipe::optimizer::Optimizer;
 use super::recipe::origin::Origins;
-use super::recipe::schedule::{Clock, Schedule};
 pub use crate::data::augment::{Augment, PadValue};
 
 use crate::diagnostic::{Code, LintLevel};
@@ -62,7 +64,7 @@ pub struct Recipe {
     /// What every random draw of the run depends on.
     pub seed: u64,
     /// How often the run keeps what it needs to go on.
-    pub checkpoint: Checkpoint,
+    pub checkpoint: CheckpointPolicy,
 }
 
 impl Default for Recipe {
@@ -86,16 +88,16 @@ impl Default for Recipe {
             pooling: Pooling { rounding: conventions.rounding, divisor: conventions.divisor },
             lrn: Lrn { squares: conventions.squares },
             seed: 0,
-            checkpoint: Checkpoint::default(),
+            checkpoint: CheckpointPolicy::default(),
         }
     }
 }
 
 impl Recipe {
     /// How long a run on so many training images is. The last batch of an epoch is kept, however small.
-    pub fn clock(&self, images: usize) -> Clock {
+    pub fn run_length(&self, images: usize) -> RunLength {
         let steps_per_epoch = (images.div_ceil(self.batch.max(1)) as u64).max(1);
-        Clock { steps_per_epoch, total_steps: self.length.steps(steps_per_epoch) }
+        RunLength { steps_per_epoch, total_steps: self.length.steps(steps_per_epoch) }
     }
 
     /// What lowering fills in under this recipe.
@@ -188,16 +190,16 @@ impl PopulationVariance {
 
 /// How often a run keeps what it needs to go on, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Checkpoint {
+pub struct CheckpointPolicy {
     /// How often.
     pub every: Interval,
     /// The last so many are kept.
     pub keep: usize,
 }
 
-impl Default for Checkpoint {
+impl Default for CheckpointPolicy {
     fn default() -> Self {
-        Checkpoint { every: Interval::Epochs(1), keep: 2 }
+        CheckpointPolicy { every: Interval::Epochs(1), keep: 2 }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Optimizer {
     /// What the coefficient is multiplied by: 2 where λ is the factor of Σw², whose gradient is 2λ·w.
     pub decay_factor: f64,
     /// Parameters that do not decay.
-    pub decay_except: Vec<Group>,
+    pub decay_except: Vec<RoleGroup>,
     /// Parameters with a rate or a decay of their own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<NamedGroup>,
@@ -186,19 +186,19 @@ impl Optimizer {
 /// Parameters that are treated alike for what they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Group {
+pub enum RoleGroup {
     /// Biases of convolutions and linear layers.
     Bias,
     /// Scales and shifts of batch norms.
     Norm,
 }
 
-impl Group {
+impl RoleGroup {
     /// Whether a parameter with this role belongs to it.
     pub fn contains(self, role: Role) -> bool {
         match self {
-            Group::Bias => role == Role::Bias,
-            Group::Norm => matches!(role, Role::NormScale | Role::NormShift),
+            RoleGroup::Bias => role == Role::Bias,
+            RoleGroup::Norm => matches!(role, Role::NormScale | Role::NormShift),
         }
     }
 }
@@ -246,7 +246,7 @@ mod tests {
     fn decay_leaves_out_what_it_is_told_to() {
         let mut optimizer = Optimizer { weight_decay: 5e-4, ..Optimizer::default() };
         assert_eq!(optimizer.decay(Role::Bias), 5e-4);
-        optimizer.decay_except = vec![Group::Bias, Group::Norm];
+        optimizer.decay_except = vec![RoleGroup::Bias, RoleGroup::Norm];
         for role in [Role::Bias, Role::NormScale, Role::NormShift] {
             assert_eq!(optimizer.decay(role), 0.0);
         }

@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_where_they_are() {
-        let told = |text: &str| {
+        let reported = |text: &str| {
             let mut sources = SourceMap::new();
             let source = RecipeSource::text(Path::new("recipe.yaml"), text);
             let errors = parse::read(source, &mut sources).unwrap_err();
@@ -255,11 +255,11 @@ mod tests {
             let place = error.span().map(|span| sources.location(span)).unwrap_or_default();
             (error.code, place, error.message.clone(), error.help.clone())
         };
-        let (code, place, _, help) = told("batch: 1\nprofile: kears\n");
+        let (code, place, _, help) = reported("batch: 1\nprofile: kears\n");
         assert_eq!((code, place.as_str()), (Code::RecipeSyntax, "recipe.yaml:2:10"));
         assert_eq!(help, ["did you mean `keras`?"]);
-        assert_eq!(told("profile: no/such.yaml").0, Code::FileNotRead);
-        assert_eq!(told("profile: [torch]").0, Code::RecipeSyntax);
+        assert_eq!(reported("profile: no/such.yaml").0, Code::FileNotRead);
+        assert_eq!(reported("profile: [torch]").0, Code::RecipeSyntax);
 
         // A profile of one's own, with a key that a profile has not, and a value that makes no sense.
         let folder = std::env::temp_dir().join(format!("netc-profile-{}", std::process::id()));
@@ -271,10 +271,10 @@ mod tests {
         assert_eq!((recipe.batch_norm.defaults.epsilon, recipe.profile), (1e-4, None));
         assert!(matches!(&origins[2], Origin::Profile(name) if name.ends_with("mine.yaml")));
         std::fs::write(&file, "batch_norm: {epsilon: -1}\n").unwrap();
-        let (code, place, ..) = told(&format!("profile: {profile}"));
+        let (code, place, ..) = reported(&format!("profile: {profile}"));
         assert!(code == Code::RecipeValue && place.ends_with("mine.yaml:1:23"), "{place}");
         std::fs::write(&file, "optimizer: {learning_rate: 1}\n").unwrap();
-        assert_eq!(told(&format!("profile: {profile}")).2, "`optimizer` has no key `learning_rate`");
+        assert_eq!(reported(&format!("profile: {profile}")).2, "`optimizer` has no key `learning_rate`");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

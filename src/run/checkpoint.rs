@@ -35,11 +35,11 @@ struct Metadata {
     #[serde(flatten)]
     about: About,
     normalize: String,
-    checkpoint: Option<Body>,
+    checkpoint: Option<CheckpointBody>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+struct CheckpointBody {
     version: u32,
     identity: Identity,
     position: Position,
@@ -72,7 +72,8 @@ impl Checkpoint {
             }
         }
         let normalize = weights::of_input(normalization, &mut tensors).to_string();
-        let body = Body { version: VERSION, identity: self.identity.clone(), position: self.position.clone() };
+        let body =
+            CheckpointBody { version: VERSION, identity: self.identity.clone(), position: self.position.clone() };
         tensor_file::serialize(&tensors, &Metadata { about: about.clone(), normalize, checkpoint: Some(body) })
     }
 

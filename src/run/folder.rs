@@ -30,19 +30,13 @@ impl RunFolder {
     /// # Errors
     /// [`Code::OutputFailed`] when it does, or cannot be made.
     pub fn at(out: &Path) -> Result<Self, Diagnostic> {
-        std::fs::create_dir_all(out).map_err(|error| failed(out, &error))?;
+        std::fs::create_dir_all(out).map_err(|error| not_written(out, &error))?;
         match [weights::FILE_NAME, METRICS, manifest::FILE_NAME, CHECKPOINTS]
             .into_iter()
             .find(|name| out.join(name).exists())
         {
             None => Ok(RunFolder(out.to_path_buf())),
-            Some(name) => {
-                let message = format!("`{}` holds a run already", out.display());
-                let diagnostic =
-                    Diagnostic::new(Code::OutputFailed, message).note(format!("there is a `{name}` in it"));
-                Err(diagnostic
-                    .help("go on with it with `--resume`, choose another folder with `--out`, or remove this one"))
-            }
+            Some(name) => Err(occupied(out, "run").note(format!("there is a `{name}` in it"))),
         }
     }
 
@@ -52,7 +46,7 @@ impl RunFolder {
     /// [`Code::OutputFailed`] when it cannot be made.
     pub fn resumed(out: &Path) -> Result<Self, Diagnostic> {
         let folder = RunFolder(out.to_path_buf());
-        std::fs::create_dir_all(out).map_err(|error| failed(out, &error))?;
+        std::fs::create_dir_all(out).map_err(|error| not_written(out, &error))?;
         tensor_file::remove_temporaries(out);
         folder.checkpoints().tidy();
         Ok(folder)
@@ -73,7 +67,7 @@ impl RunFolder {
     /// # Errors
     /// [`Code::OutputFailed`] when no folder can be made there.
     pub fn numbered(runs: &Path, net: &str) -> Result<Self, Diagnostic> {
-        std::fs::create_dir_all(runs).map_err(|error| failed(runs, &error))?;
+        std::fs::create_dir_all(runs).map_err(|error| not_written(runs, &error))?;
         let mut number = 1u64;
         loop {
             let folder = runs.join(format!("{net}-{number}"));
@@ -81,7 +75,7 @@ impl RunFolder {
             match std::fs::create_dir(&folder) {
                 Ok(()) => return Ok(RunFolder(folder)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(failed(&folder, &error)),
+                Err(error) => return Err(not_written(&folder, &error)),
             }
         }
     }
@@ -92,7 +86,7 @@ impl RunFolder {
     /// [`Code::OutputFailed`] when another one has it.
     pub fn lock(&self) -> Result<File, Diagnostic> {
         let path = self.0.join(LOCK);
-        let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+        let file = File::create(&path).map_err(|error| not_written(&path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
@@ -140,11 +134,18 @@ impl RunFolder {
     /// [`Code::OutputFailed`].
     pub fn write(&self, name: &str, text: &str) -> Result<(), Diagnostic> {
         let path = self.0.join(name);
-        tensor_file::write_atomically(&path, text.as_bytes()).map_err(|error| failed(&path, &error))
+        tensor_file::write_atomically(&path, text.as_bytes()).map_err(|error| not_written(&path, &error))
     }
 }
 
-pub(super) fn failed(path: &Path, error: &io::Error) -> Diagnostic {
+/// That a folder for new results has those of another `run` or `sweep`.
+pub fn occupied(folder: &Path, what: &str) -> Diagnostic {
+    Diagnostic::new(Code::OutputFailed, format!("`{}` holds a {what} already", folder.display()))
+        .help("go on with it with `--resume`, choose another folder with `--out`, or remove this one")
+}
+
+/// That a file or folder could not be written.
+pub fn not_written(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::new(Code::OutputFailed, format!("cannot write to `{}`", path.display())).note(error.to_string())
 }
 

@@ -5,6 +5,7 @@ use super::tensor_file::{hex, sha256};
 use crate::data::{DataSet, Split};
 use crate::engine::{Arithmetic, Engine};
 use crate::recipe::Recipe;
+use crate::recipe::parse::yaml::leaves;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -118,12 +119,10 @@ impl Identity {
 /// Keys of two recipes in force whose values differ. How often a run is kept makes no difference to it.
 fn lines(was: &str, is: &str) -> Vec<String> {
     let flat = |text: &str| -> Vec<(String, String)> {
-        let mut flat = Vec::new();
-        if let Ok(value) = serde_yaml::from_str(text) {
-            flatten("", &value, &mut flat);
-        }
-        flat.retain(|(key, _)| !key.starts_with("checkpoint"));
-        flat
+        let Ok(tree) = serde_yaml::from_str::<serde_yaml::Value>(text) else { return Vec::new() };
+        let leaves = leaves(&tree).into_iter();
+        let flat = leaves.map(|(path, value)| (path.join("."), serde_json::to_string(value).unwrap_or_default()));
+        flat.filter(|(key, _)| !key.starts_with("checkpoint")).collect()
     };
     let (was, is) = (flat(was), flat(is));
     let value = |of: &[(String, String)], key: &str| of.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
@@ -136,19 +135,6 @@ fn lines(was: &str, is: &str) -> Vec<String> {
         .filter(differ)
         .map(|key| format!("`{key}` was {}, now it is {}", shown(value(&was, key)), shown(value(&is, key))))
         .collect()
-}
-
-fn flatten(path: &str, value: &serde_yaml::Value, into: &mut Vec<(String, String)>) {
-    match value {
-        serde_yaml::Value::Mapping(map) => {
-            for (key, value) in map {
-                let key = key.as_str().unwrap_or_default();
-                let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
-                flatten(&path, value, into);
-            }
-        }
-        value => into.push((path.into(), serde_json::to_string(value).unwrap_or_default())),
-    }
 }
 
 #[cfg(test)]

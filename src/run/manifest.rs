@@ -5,6 +5,7 @@ use super::identity::Identity;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::recipe::Recipe;
 use crate::recipe::origin::Origins;
+use crate::recipe::parse::yaml::leaves;
 use crate::source::{SourceFile, SourceMap};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -120,24 +121,12 @@ impl SpecRecord {
 
 /// Who said each value of a recipe in force.
 pub fn origins(recipe: &Recipe, origins: &Origins, sources: &SourceMap) -> Vec<OriginOf> {
-    let mut keys = Vec::new();
-    if let Ok(value) = serde_yaml::from_str(&recipe.to_yaml()) {
-        leaves(&mut Vec::new(), &value, &mut keys);
-    }
-    let origin = |(path, value): (Vec<String>, serde_yaml::Value)| {
+    let Ok(tree) = serde_yaml::from_str::<serde_yaml::Value>(&recipe.to_yaml()) else { return Vec::new() };
+    let origin = |(path, value): (Vec<String>, &serde_yaml::Value)| {
         let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-        OriginOf { key: path.join("."), value, from: origins.of(&steps).describe(sources) }
+        OriginOf { key: path.join("."), value: value.clone(), from: origins.of(&steps).describe(sources) }
     };
-    keys.into_iter().map(origin).collect()
-}
-
-fn leaves(path: &mut Vec<String>, value: &serde_yaml::Value, into: &mut Vec<(Vec<String>, serde_yaml::Value)>) {
-    let serde_yaml::Value::Mapping(map) = value else { return into.push((path.clone(), value.clone())) };
-    for (key, value) in map {
-        path.push(key.as_str().unwrap_or_default().to_string());
-        leaves(path, value, into);
-        path.pop();
-    }
+    leaves(&tree).into_iter().map(origin).collect()
 }
 
 impl Manifest {

@@ -1,10 +1,10 @@
 //! What a run leaves in its folder while it goes on: weights and results after every epoch, checkpoints in between.
 
 use super::checkpoint::Checkpoint;
-use super::folder::{RunFolder, failed};
+use super::folder::{RunFolder, not_written};
 use super::identity::Identity;
 use super::log::Log;
-use super::results::{Choice, Chosen};
+use super::results::{Selected, SelectedBy};
 use super::weights::{self, About};
 use crate::data::normalize::Normalization;
 use crate::diagnostic::{Code, Diagnostic};
@@ -29,7 +29,7 @@ pub struct Record<'a> {
     /// What is written beside them; `steps` and `statistics` are filled in.
     pub about: About,
     /// How often it is kept.
-    pub keep: recipe::Checkpoint,
+    pub keep: recipe::CheckpointPolicy,
     /// The step of the last checkpoint, and when it was made.
     pub kept: (u64, Instant),
     /// The results so far.
@@ -46,7 +46,7 @@ impl Record<'_> {
         path: &Path,
         evaluated: &Evaluated,
         steps: u64,
-        results: Option<Chosen>,
+        results: Option<Selected>,
     ) -> Result<(), Diagnostic> {
         let about = About { steps, statistics: evaluated.statistics, results, ..self.about.clone() };
         weights::write(path, self.program, evaluated, self.normalization, &about)
@@ -55,13 +55,13 @@ impl Record<'_> {
 
 impl Observer for Record<'_> {
     fn epoch(&mut self, report: &EpochReport, best: &Best, evaluated: &Evaluated) -> Result<(), Diagnostic> {
-        let results = |chosen_by| Some(Chosen { chosen_by, reached: report.into() });
-        self.save(&self.folder.weights(), evaluated, report.step, results(Choice::LastEpoch))?;
+        let results = |by| Some(Selected { by, scores: report.into() });
+        self.save(&self.folder.weights(), evaluated, report.step, results(SelectedBy::LastEpoch))?;
         // Weights that the test images chose are not offered.
         if best.chosen_on == EvalSet::HeldOut && best.report.epoch == report.epoch {
-            self.save(&self.folder.best(), evaluated, report.step, results(Choice::HeldOut))?;
+            self.save(&self.folder.best(), evaluated, report.step, results(SelectedBy::HeldOut))?;
         }
-        self.log.push(report).map_err(|(path, error)| failed(&path, &error))?;
+        self.log.push(report).map_err(|(path, error)| not_written(&path, &error))?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ pub const FILE_NAME: &str = "results.json";
 
 /// A moment of a run, and what was measured there.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Reached {
+pub struct EpochScores {
     /// From 1.
     pub epoch: u64,
     /// Updates that led there.
@@ -24,17 +24,17 @@ pub struct Reached {
     pub test_moving: Option<Score>,
 }
 
-impl From<&EpochReport> for Reached {
+impl From<&EpochReport> for EpochScores {
     fn from(report: &EpochReport) -> Self {
         let EpochReport { epoch, step, test, held_out, test_moving, .. } = *report;
-        Reached { epoch, step, test, held_out, test_moving }
+        EpochScores { epoch, step, test, held_out, test_moving }
     }
 }
 
 /// What chose the weights of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Choice {
+pub enum SelectedBy {
     /// Nothing: they are the last ones of the run, or were so when they were written.
     LastEpoch,
     /// The held-out images liked them best.
@@ -43,12 +43,13 @@ pub enum Choice {
 
 /// What weights reached when they were written, beside them in their file.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Chosen {
+pub struct Selected {
     /// What chose them.
-    pub chosen_by: Choice,
+    #[serde(rename = "chosen_by")]
+    pub by: SelectedBy,
     /// What they reached.
     #[serde(flatten)]
-    pub reached: Reached,
+    pub scores: EpochScores,
 }
 
 /// All that a finished run came to.
@@ -64,12 +65,12 @@ pub struct Results {
     pub seconds: f64,
     /// After the last step.
     #[serde(rename = "final")]
-    pub last: Reached,
+    pub last: EpochScores,
     /// The epoch that the held-out images chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub best_on_held_out: Option<Reached>,
+    pub best_on_held_out: Option<EpochScores>,
     /// The epoch that the test images chose: its test accuracy is too good.
-    pub best_on_test_optimistic: Reached,
+    pub best_on_test_optimistic: EpochScores,
 }
 
 impl Results {
@@ -95,32 +96,22 @@ impl Results {
 }
 
 /// The epoch that these images like best; the first of equals.
-fn best(epochs: &[EpochReport], on: EvalSet) -> Option<Reached> {
-    let accuracy = |report: &EpochReport| match on {
-        EvalSet::HeldOut => report.held_out.map(|score| score.accuracy),
-        EvalSet::Test | EvalSet::Population => Some(report.test.accuracy),
-    };
-    let rated = epochs.iter().filter_map(|report| Some((accuracy(report)?, report)));
-    rated.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, report)| report.into())
+fn best(epochs: &[EpochReport], on: EvalSet) -> Option<EpochScores> {
+    let rated = epochs.iter().filter(|report| report.accuracy_on(on).is_some());
+    rated.reduce(|best, next| if next.beats(best, on) { next } else { best }).map(EpochScores::from)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::log::tests::report;
+    use crate::train::report::tests::epoch;
 
     #[test]
     fn the_three_are_told_apart() {
-        let epoch = |number, test, held_out: Option<f64>| {
-            let mut report = report(number);
-            report.test.accuracy = test;
-            report.held_out = held_out.map(|accuracy| Score { accuracy, ..report.test });
-            report
-        };
         let epochs = [epoch(1, 0.7, Some(0.5)), epoch(2, 0.6, Some(0.8)), epoch(3, 0.5, Some(0.8))];
         let results = Results::of("net", 4, &epochs).unwrap();
         assert_eq!((results.last.epoch, results.steps), (3, 30));
-        assert_eq!(results.best_on_held_out.map(|reached| reached.epoch), Some(2));
+        assert_eq!(results.best_on_held_out.map(|scores| scores.epoch), Some(2));
         assert_eq!(results.best_on_test_optimistic.epoch, 1);
         let text = results.to_json();
         assert!(text.contains("\"final\"") && text.contains("\"best_on_test_optimistic\""), "{text}");
@@ -129,5 +120,22 @@ mod tests {
         let results = Results::of("net", 4, &[epoch(1, 0.7, None)]).unwrap();
         assert!(results.best_on_held_out.is_none() && !results.to_json().contains("held_out"));
         assert!(Results::of("net", 4, &[]).is_none());
+    }
+    #[test]
+    fn the_first_of_equals_stays() {
+        let epochs = [epoch(1, 0.7, Some(0.8)), epoch(2, 0.7, Some(0.8))];
+        let results = Results::of("net", 4, &epochs).unwrap();
+        assert_eq!(results.best_on_held_out.map(|scores| scores.epoch), Some(1));
+        assert_eq!(results.best_on_test_optimistic.epoch, 1);
+        assert_eq!((results.last.epoch, results.seconds), (2, 1.4));
+    }
+
+    /// The words that files of weights have had from the beginning.
+    #[test]
+    fn what_chose_weights_keeps_its_words_in_files() {
+        let selected = Selected { by: SelectedBy::HeldOut, scores: (&epoch(3, 0.7, Some(0.5))).into() };
+        let json = serde_json::to_value(selected).unwrap();
+        assert_eq!((&json["chosen_by"], &json["epoch"]), (&"held-out".into(), &3.into()));
+        assert_eq!(serde_json::from_value::<Selected>(json).unwrap(), selected);
     }
 }

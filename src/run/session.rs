@@ -1,7 +1,7 @@
 //! One run from its beginning, or from its last checkpoint, to its end, with all that it leaves in its folder.
 
 use super::checkpoint::Checkpoint;
-use super::folder::{RECIPE, RunFolder, failed};
+use super::folder::{RECIPE, RunFolder, not_written};
 use super::identity::Identity;
 use super::log::Log;
 use super::manifest::{self, Manifest};
@@ -17,7 +17,7 @@ use crate::train::error::RunError;
 use crate::train::input::Input;
 use crate::train::observer::{Observer, RunInfo};
 use crate::train::report::{Evaluated, Position};
-use crate::train::runner::{self, Outcome};
+use crate::train::runner::{self, TrainOutcome};
 use crate::train::stop::Stop;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -44,7 +44,7 @@ pub struct Session<'a> {
 #[derive(Debug)]
 pub struct Finished {
     /// Where it stands.
-    pub outcome: Outcome,
+    pub outcome: TrainOutcome,
     /// Steps of the whole run.
     pub total_steps: u64,
     /// What it came to; none when it was interrupted.
@@ -77,7 +77,7 @@ impl Session<'_> {
                 self.folder.write(manifest::FILE_NAME, &manifest.to_yaml())?;
             }
         }
-        let total_steps = self.recipe.clock(input.train.len()).total_steps;
+        let total_steps = self.recipe.run_length(input.train.len()).total_steps;
         watch.begin(&RunInfo {
             program: &program,
             recipe: self.recipe,
@@ -98,7 +98,7 @@ impl Session<'_> {
             about: self.about(&program),
             keep: self.recipe.checkpoint,
             kept: (from.step, Instant::now()),
-            log: Log::after(from.step, self.folder).map_err(|(path, error)| failed(&path, &error))?,
+            log: Log::after(from.step, self.folder).map_err(|(path, error)| not_written(&path, &error))?,
         };
         let mut both = (&mut record, watch);
         let outcome = runner::train(engine, self.recipe, &input, from, self.stop, &mut both);
@@ -138,8 +138,8 @@ impl Session<'_> {
     }
 
     /// The weights of the last step, and a checkpoint to go on from.
-    fn keep_interrupted(&self, record: &mut Record<'_>, outcome: &Outcome) -> Result<(), Diagnostic> {
-        let Outcome { position, state, .. } = outcome;
+    fn keep_interrupted(&self, record: &mut Record<'_>, outcome: &TrainOutcome) -> Result<(), Diagnostic> {
+        let TrainOutcome { position, state, .. } = outcome;
         if state.not_finite(record.program).is_some() {
             let message = "interrupted, and the weights of the last step are no longer numbers: they were not saved";
             return Err(Diagnostic::new(Code::LossNotFinite, message));

@@ -6,7 +6,7 @@
 //! averages over the steps, those of the last step under `netc.last.…`. The metadata entry `netc` says where the file
 //! comes from.
 
-use super::results::Chosen;
+use super::results::Selected;
 use super::tensor_file::{self, Tensor, numbers, write_atomically};
 use crate::data::normalize::Normalization;
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -39,7 +39,7 @@ pub struct About {
     pub statistics: Statistics,
     /// What chose them and what they reached; nothing where they were not evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub results: Option<Chosen>,
+    pub results: Option<Selected>,
 }
 
 /// What a file holds, in the order of the program's tables.
@@ -148,6 +148,17 @@ pub(super) fn of_input<'a>(normalization: &'a Normalization, tensors: &mut Vec<T
     }
 }
 
+/// A file of weights as it is.
+///
+/// # Errors
+/// [`Code::WeightsUnreadable`] when it cannot be read.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    std::fs::read(path).map_err(|error| {
+        Diagnostic::new(Code::WeightsUnreadable, format!("cannot read the weights `{}`", path.display()))
+            .note(error.to_string())
+    })
+}
+
 /// Reads a file and holds it against a program.
 ///
 /// # Errors
@@ -155,9 +166,7 @@ pub(super) fn of_input<'a>(normalization: &'a Normalization, tensors: &mut Vec<T
 /// or shapes are not those of the program.
 pub fn read(path: &Path, program: &Program) -> Result<Weights, Diagnostic> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|error| {
-        Diagnostic::new(Code::WeightsUnreadable, format!("cannot read the weights `{shown}`")).note(error.to_string())
-    })?;
+    let bytes = read_bytes(path)?;
     let damaged = |why: String| {
         let message = format!("`{shown}` is no whole safetensors file ({} bytes)", bytes.len());
         Diagnostic::new(Code::WeightsUnreadable, message).note(why)

@@ -143,16 +143,10 @@ impl Reproduction<'_> {
 /// Whether two runs left the same weights.
 fn compare(was: &Path, new: &Path, doubts: Vec<String>) -> Result<Verdict, Diagnostic> {
     let old = was.join(weights::FILE_NAME);
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| {
-            Diagnostic::new(Code::WeightsUnreadable, format!("cannot read the weights `{}`", path.display()))
-                .note(error.to_string())
-        })
-    };
     if !old.exists() {
         return Ok(Verdict::NothingToCompare);
     }
-    let (old_bytes, new_bytes) = (read(&old)?, read(new)?);
+    let (old_bytes, new_bytes) = (weights::read_bytes(&old)?, weights::read_bytes(new)?);
     if old_bytes == new_bytes {
         return Ok(Verdict::Same { sha256: sha256(&new_bytes) });
     }

@@ -55,12 +55,12 @@ pub struct NotFinite {
     /// The last epoch that was finite to its end; 0 for none.
     pub last_epoch: u64,
     /// Where it began, if that could be found.
-    pub origin: Option<Origin>,
+    pub origin: Option<NonFiniteOrigin>,
 }
 
 /// The step, counted from 1, and the layer or weight in which the first number was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct NonFiniteOrigin {
     /// The step.
     pub step: u64,
     /// What of it.
@@ -141,7 +141,9 @@ fn not_finite(at: &NotFinite) -> Diagnostic {
     let mut diagnostic = Diagnostic::new(Code::LossNotFinite, at.to_string());
     if at.evaluating.is_none() {
         diagnostic = diagnostic.note(match &at.origin {
-            Some(Origin { step, place }) => format!("it began in step {step}: the first number lost is in {place}"),
+            Some(NonFiniteOrigin { step, place }) => {
+                format!("it began in step {step}: the first number lost is in {place}")
+            }
             None => format!("it was finite up to step {}", at.finite_at),
         });
     }

@@ -144,3 +144,103 @@ impl Evaluation<'_> {
         evaluate(self.engine, images, &self.input.normalization, self.recipe.batch, self.stop, &mut progress)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DataSet, LoadOptions, Take};
+    use crate::engine::mock::{self, MockEngine};
+    use crate::graph::dims::Shape;
+
+    const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
+
+    fn input(recipe: &Recipe) -> Input {
+        let options = LoadOptions { input: Some(INPUT), train: Take::First(40), test: Take::First(20) };
+        Input::new(&DataSet::load("shapes", &options).unwrap(), recipe).unwrap()
+    }
+
+    /// With averaged weights that differ from the last ones, and true averages in batch norm.
+    fn with_everything() -> (Recipe, State) {
+        let mut recipe = Recipe { data: "shapes".into(), batch: 16, hold_out: 10, ..Recipe::default() };
+        recipe.batch_norm.statistics = Statistics::Population;
+        let mut training = State::initial(&mock::program(INPUT, 10), 1);
+        training.averages = training.parameters.iter().map(|p| p.iter().map(|x| 2.0 * x + 0.01).collect()).collect();
+        (recipe, training)
+    }
+
+    fn run(recipe: &Recipe, training: &State, stop: &Stop) -> (MockEngine, Option<(Scores, Evaluated)>) {
+        let mut engine = MockEngine::new(mock::program(INPUT, 10), 1);
+        engine.load(training).unwrap();
+        let input = input(recipe);
+        let evaluation = Evaluation { engine: &mut engine, recipe, input: &input, stop, observer: &mut () };
+        let found = evaluation.run(training.clone()).unwrap();
+        (engine, found)
+    }
+
+    #[test]
+    fn training_goes_on_with_what_it_had() {
+        let (recipe, training) = with_everything();
+        let (engine, found) = run(&recipe, &training, &Stop::new());
+        assert_eq!(engine.state().unwrap(), training);
+        let (scores, evaluated) = found.unwrap();
+        assert_eq!(scores.held_out.map(|score| score.images), Some(10));
+        let images = [Some(scores.test), scores.test_last, scores.test_moving].map(|score| score.unwrap().images);
+        assert_eq!(images, [20; 3]);
+        assert_ne!(scores.test_last.unwrap().loss, scores.test.loss);
+        assert_eq!(evaluated.state.parameters, training.averages);
+        assert_eq!((evaluated.last, evaluated.moving), (Some(training.parameters), Some(training.statistics)));
+        assert_eq!(evaluated.statistics, Statistics::Population);
+    }
+
+    #[test]
+    fn an_evaluation_that_is_stopped_changes_nothing() {
+        let (recipe, training) = with_everything();
+        let stop = Stop::new();
+        stop.request();
+        let (mut engine, found) = run(&recipe, &training, &stop);
+        assert!(found.is_none());
+        assert_eq!((engine.state().unwrap(), engine.read_metrics().unwrap().images), (training, 0));
+    }
+
+    #[test]
+    fn what_is_evaluated_is_what_training_has_where_nothing_else_is_asked_for() {
+        let (recipe, mut training) = with_everything();
+        training.averages.clear();
+        let recipe = Recipe { batch_norm: crate::recipe::BatchNorm::default(), hold_out: 0, ..recipe };
+        let (engine, found) = run(&recipe, &training, &Stop::new());
+        let (scores, evaluated) = found.unwrap();
+        assert!(scores.held_out.is_none() && scores.test_last.is_none() && scores.test_moving.is_none());
+        assert_eq!((engine.state().unwrap(), evaluated.state), (training.clone(), training));
+    }
+
+    #[test]
+    fn what_training_left_in_the_metrics_does_not_count() {
+        let recipe = Recipe { data: "shapes".into(), batch: 16, ..Recipe::default() };
+        let input = input(&recipe);
+        let mut engine = MockEngine::new(mock::program(INPUT, 10), 1);
+        let mut score = |seen: &mut Vec<(u64, u64)>| {
+            let (normalization, stop) = (&input.normalization, Stop::new());
+            let batches = LoaderOptions::evaluation(16, normalization.clone());
+            let mut left = BatchSource::new(&mut engine, &input.test, batches).unwrap();
+            engine.evaluate(&left.next().unwrap().batch()).unwrap();
+            let mut progress = |done, total| seen.push((done, total));
+            evaluate(&mut engine, &input.test, normalization, 16, &stop, &mut progress).unwrap().unwrap()
+        };
+        let mut seen = Vec::new();
+        let first = score(&mut seen);
+        assert_eq!((first.images, seen), (20, vec![(16, 20), (20, 20)]));
+        assert_eq!(score(&mut Vec::new()), first);
+    }
+
+    #[test]
+    fn the_first_loss_that_is_no_number_is_named() {
+        let score = |loss| Score { loss, accuracy: 0.5, images: 4 };
+        let scores = |held_out: f64, test: f64| {
+            let held_out = Some(score(held_out));
+            Scores { held_out, test: score(test), test_moving: None, test_last: None }
+        };
+        assert!(scores(1.0, 2.0).finite().is_ok());
+        assert!(matches!(scores(1.0, f64::INFINITY).finite(), Err((EvalSet::Test, _))));
+        assert!(matches!(scores(f64::NAN, f64::NAN).finite(), Err((EvalSet::HeldOut, _))));
+    }
+}

@@ -83,13 +83,13 @@ pub fn fits(program: &Program, data: &Description) -> Result<(), Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Kind, shapes};
+    use crate::data::{DataKind, shapes};
     use crate::engine::mock;
     use crate::graph::dims::Shape;
 
     #[test]
     fn a_net_has_to_fit_the_images() {
-        let data = Kind::Mnist.description(None);
+        let data = DataKind::Mnist.description(None);
         let code = |input, classes| fits(&mock::program(input, classes), &data).err().map(|error| error.code);
         assert_eq!(code(Shape::map(1, 28, 28), 10), None);
         assert_eq!(code(Shape::map(3, 32, 32), 10), Some(Code::InputAgainstData));

@@ -5,7 +5,7 @@
 //! that loses a number is made once more by the reference engine, which looks at the output of every layer.
 
 use super::batches::NextBatch;
-use super::error::{Location, Origin};
+use super::error::{Location, NonFiniteOrigin};
 use super::input::Input;
 use super::steps::Steps;
 use crate::data::batch::Batch;
@@ -51,7 +51,7 @@ impl Snapshot {
 
     /// Where the first number is lost on the way to `until`; `None` where it does not happen again, or cannot be told.
     /// The engine is left in any state.
-    pub fn find(self, engine: &mut dyn Engine, recipe: &Recipe, input: &Input, until: u64) -> Option<Origin> {
+    pub fn find(self, engine: &mut dyn Engine, recipe: &Recipe, input: &Input, until: u64) -> Option<NonFiniteOrigin> {
         engine.load(&self.state).ok()?;
         engine.read_metrics().ok()?;
         let mut steps = Steps::as_pixels(recipe, input, engine, self.step).ok()?;
@@ -65,7 +65,7 @@ impl Snapshot {
             let lost = after.not_finite(engine.program());
             if !loss.is_finite() || lost.is_some() {
                 let place = examine(engine.program(), &before, &loaded.batch(), lost);
-                return place.map(|place| Origin { step, place });
+                return place.map(|place| NonFiniteOrigin { step, place });
             }
             before = after;
         }

@@ -17,7 +17,7 @@ pub const NEAR_ZERO: f64 = 0.01;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Learnt {
+pub struct OverfitResult {
     /// Mean loss of the first pass over the batches.
     pub first: f64,
     /// Mean loss of the last one.
@@ -30,7 +30,7 @@ pub struct Learnt {
     pub interrupted: bool,
 }
 
-impl Learnt {
+impl OverfitResult {
     /// Whether the images are known by heart.
     pub fn by_heart(&self) -> bool {
         self.loss <= NEAR_ZERO
@@ -73,15 +73,15 @@ pub fn overfit(
     input: &Input,
     stop: &Stop,
     progress: &mut dyn FnMut(&StepReport),
-) -> Result<Learnt, RunError> {
+) -> Result<OverfitResult, RunError> {
     let mut steps = Steps::new(recipe, input, engine, 0)?;
-    let clock = steps.clock();
+    let run_length = steps.run_length();
     let begin = Instant::now();
     let mut copy = Snapshot::new(0, engine)?;
     let mut first = None;
     loop {
         let mut metrics = Metrics::default();
-        for _ in 0..clock.steps_per_epoch {
+        for _ in 0..run_length.steps_per_epoch {
             // There is no end of them.
             let Some(batch) = steps.next_batch() else { break };
             let rate = steps.rate();
@@ -102,13 +102,13 @@ pub fn overfit(
         let step = steps.done();
         let first = *first.get_or_insert(metrics.loss());
         let (loss, accuracy) = (metrics.loss(), metrics.accuracy());
-        let learnt = Learnt { first, loss, accuracy, steps: step, interrupted: stop.requested() };
-        let epoch = step / clock.steps_per_epoch;
+        let result = OverfitResult { first, loss, accuracy, steps: step, interrupted: stop.requested() };
+        let epoch = step / run_length.steps_per_epoch;
         let seconds = begin.elapsed().as_secs_f64() / epoch.max(1) as f64;
-        let (total_steps, rate) = (clock.total_steps, steps.last_rate());
+        let (total_steps, rate) = (run_length.total_steps, steps.last_rate());
         progress(&StepReport { epoch, step, total_steps, rate, train: metrics.into(), seconds });
-        if learnt.by_heart() || learnt.interrupted || step >= clock.total_steps {
-            return Ok(learnt);
+        if result.by_heart() || result.interrupted || step >= run_length.total_steps {
+            return Ok(result);
         }
     }
 }
@@ -124,7 +124,7 @@ mod tests {
 
     const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
 
-    fn run(rate: f64, steps: u64) -> Result<Learnt, RunError> {
+    fn run(rate: f64, steps: u64) -> Result<OverfitResult, RunError> {
         let options = LoadOptions { input: Some(INPUT), train: Take::First(32), test: Take::First(1) };
         let data = DataSet::load("shapes", &options).unwrap();
         let mut whole = Recipe { data: "shapes".into(), batch: 16, hold_out: 5, ..Recipe::default() };
@@ -138,11 +138,11 @@ mod tests {
 
     #[test]
     fn images_are_learnt_by_heart_or_not() {
-        let learnt = run(0.05, 2000).unwrap();
-        assert!(learnt.by_heart() && learnt.accuracy == 1.0 && learnt.steps < 2000, "{learnt:?}");
-        assert!(learnt.first > 1.0);
-        let learnt = run(1e-6, 20).unwrap();
-        assert!(!learnt.by_heart() && learnt.steps == 20, "{learnt:?}");
+        let result = run(0.05, 2000).unwrap();
+        assert!(result.by_heart() && result.accuracy == 1.0 && result.steps < 2000, "{result:?}");
+        assert!(result.first > 1.0);
+        let result = run(1e-6, 20).unwrap();
+        assert!(!result.by_heart() && result.steps == 20, "{result:?}");
     }
 
     #[test]

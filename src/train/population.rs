@@ -40,7 +40,7 @@ pub fn statistics(
     stop: &Stop,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<Vec<Vec<f32>>>, RunError> {
-    let mut sums = Sums::new(engine.program());
+    let mut sums = NormSums::new(engine.program());
     let mut options = LoaderOptions::evaluation(method.batch, normalization.clone());
     (options.order, options.seed) = (Order::Shuffled, method.seed);
     let total = images.len() as u64;
@@ -68,7 +68,7 @@ struct Norm {
 }
 
 /// Weighted sums over batches, in f64.
-struct Sums {
+struct NormSums {
     norms: Vec<Norm>,
     /// Images seen.
     images: f64,
@@ -78,8 +78,8 @@ struct Sums {
     squares: Vec<Vec<f64>>,
 }
 
-impl Sums {
-    fn new(program: &Program) -> Sums {
+impl NormSums {
+    fn new(program: &Program) -> NormSums {
         let norms = program.ops.iter().filter_map(|op| match op.kind {
             OpKind::BatchNorm { mean, variance, running_variance, .. } => {
                 let plane = program.shape(*op.inputs.first()?).plane().area();
@@ -88,7 +88,7 @@ impl Sums {
             _ => None,
         });
         let zeros = || program.statistics.iter().map(|statistic| vec![0.0; statistic.channels]).collect();
-        Sums { norms: norms.collect(), images: 0.0, sums: zeros(), squares: zeros() }
+        NormSums { norms: norms.collect(), images: 0.0, sums: zeros(), squares: zeros() }
     }
 
     fn add(&mut self, moments: &[Vec<f32>], images: usize, method: PopulationVariance) {
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn batches_are_averaged_by_their_size() {
         let found = |estimate, method| {
-            let mut sums = Sums::new(&program(estimate));
+            let mut sums = NormSums::new(&program(estimate));
             sums.add(&[vec![4.0], vec![5.0]], 2, method);
             sums.add(&[vec![12.0], vec![4.0]], 1, method);
             sums.finish(method).concat()

@@ -140,15 +140,85 @@ pub struct Best {
     pub chosen_on: EvalSet,
 }
 
+impl EpochReport {
+    /// Accuracy on these images, where the epoch was evaluated on them.
+    pub fn accuracy_on(&self, images: EvalSet) -> Option<f64> {
+        match images {
+            EvalSet::HeldOut => self.held_out.map(|score| score.accuracy),
+            EvalSet::Test => Some(self.test.accuracy),
+            EvalSet::Population => None,
+        }
+    }
+
+    /// Whether this epoch is better than an earlier one on these images: the first of equals stays.
+    pub fn beats(&self, earlier: &EpochReport, images: EvalSet) -> bool {
+        self.accuracy_on(images) > earlier.accuracy_on(images)
+    }
+}
+
 impl Best {
     /// The better of what was best so far and `report`: by the held-out images if there are any, else by the test
-    /// images (which then tell too good a story, and must be said to). The first of equals stays.
+    /// images (which then tell too good a story, and must be said to).
     pub fn update(best: Option<Best>, report: EpochReport) -> Best {
-        let accuracy = |report: &EpochReport| report.held_out.unwrap_or(report.test).accuracy;
         let chosen_on = if report.held_out.is_some() { EvalSet::HeldOut } else { EvalSet::Test };
         match best {
-            Some(best) if accuracy(&best.report) >= accuracy(&report) => best,
+            Some(best) if !report.beats(&best.report, chosen_on) => best,
             _ => Best { report, chosen_on },
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An epoch of ten steps.
+    pub fn epoch(number: u64, test: f64, held_out: Option<f64>) -> EpochReport {
+        let score = |accuracy| Score { loss: 0.1 + 0.2, accuracy, images: 3 };
+        EpochReport {
+            epoch: number,
+            step: 10 * number,
+            total_steps: 30,
+            rate: 0.1,
+            train: score(1.0 / 3.0),
+            held_out: held_out.map(score),
+            test: score(test),
+            test_moving: Some(score(1.0 / 3.0)),
+            test_last: None,
+            images_per_second: 5.5,
+            seconds: 0.7,
+            waited: 0.0,
+        }
+    }
+
+    fn best(epochs: &[EpochReport]) -> (u64, EvalSet) {
+        let best = epochs.iter().fold(None, |best, report| Some(Best::update(best, *report))).unwrap();
+        (best.report.epoch, best.chosen_on)
+    }
+
+    #[test]
+    fn held_out_images_choose_where_there_are_any() {
+        let epochs = [epoch(1, 0.7, Some(0.5)), epoch(2, 0.6, Some(0.8)), epoch(3, 0.9, Some(0.6))];
+        assert_eq!(best(&epochs), (2, EvalSet::HeldOut));
+        assert_eq!(best(&epochs[..1]), (1, EvalSet::HeldOut));
+    }
+
+    #[test]
+    fn test_images_choose_only_without_held_out_ones() {
+        assert_eq!(best(&[epoch(1, 0.7, None), epoch(2, 0.6, None), epoch(3, 0.9, None)]), (3, EvalSet::Test));
+    }
+
+    #[test]
+    fn the_first_of_equals_stays() {
+        assert_eq!(best(&[epoch(1, 0.5, Some(0.8)), epoch(2, 0.6, Some(0.8))]), (1, EvalSet::HeldOut));
+        assert_eq!(best(&[epoch(1, 0.5, None), epoch(2, 0.5, None)]), (1, EvalSet::Test));
+    }
+
+    #[test]
+    fn an_epoch_has_the_accuracies_that_it_was_evaluated_for() {
+        let report = epoch(1, 0.7, Some(0.5));
+        assert_eq!((report.accuracy_on(EvalSet::Test), report.accuracy_on(EvalSet::HeldOut)), (Some(0.7), Some(0.5)));
+        assert_eq!(report.accuracy_on(EvalSet::Population), None);
+        assert_eq!(epoch(1, 0.7, None).accuracy_on(EvalSet::HeldOut), None);
     }
 }

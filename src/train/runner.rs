@@ -10,7 +10,7 @@ use super::steps::Steps;
 use super::stop::Stop;
 use crate::engine::{Engine, Metrics, State};
 use crate::recipe::Recipe;
-use crate::recipe::schedule::Clock;
+use crate::recipe::milestone::RunLength;
 use std::time::{Duration, Instant};
 
 pub use super::error::RunError;
@@ -23,7 +23,7 @@ const READ_AFTER: Duration = Duration::from_millis(200);
 
 /// How a run ended.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct TrainOutcome {
     /// Where it stands.
     pub position: Position,
     /// Whether it was asked to stop before its end.
@@ -44,12 +44,13 @@ pub fn train(
     from: Position,
     stop: &Stop,
     observer: &mut dyn Observer,
-) -> Result<Outcome, RunError> {
+) -> Result<TrainOutcome, RunError> {
     let mut steps = Steps::new(recipe, input, engine, from.step)?;
-    let clock = steps.clock();
+    let run_length = steps.run_length();
     let copy = Snapshot::new(from.step, engine)?;
-    let mut epoch = Epoch::resume(&from, clock);
-    let mut run = Run { engine, recipe, input, stop, observer, clock, copy, last: from.last, best: from.best };
+    let mut epoch = Epoch::resume(&from, run_length);
+    let mut run =
+        TrainingRun { engine, recipe, input, stop, observer, run_length, copy, last: from.last, best: from.best };
     let mut interrupted = false;
     loop {
         let step = steps.done();
@@ -59,12 +60,12 @@ pub fn train(
                 interrupted = true;
                 break;
             }
-            epoch = Epoch::begin(step / clock.steps_per_epoch + 1, steps.waited());
-            if step >= clock.total_steps || run.observer.is_due(step, clock.steps_per_epoch) {
+            epoch = Epoch::begin(step / run_length.steps_per_epoch + 1, steps.waited());
+            if step >= run_length.total_steps || run.observer.is_due(step, run_length.steps_per_epoch) {
                 run.checkpoint(step, &epoch, &steps)?;
             }
         }
-        if step >= clock.total_steps {
+        if step >= run_length.total_steps {
             break;
         }
         interrupted = stop.requested();
@@ -77,11 +78,11 @@ pub fn train(
         run.engine.train_step(&batch.batch(), &steps.update())?;
         drop(batch);
         let step = steps.count();
-        let due = !run.ends(step) && run.observer.is_due(step, clock.steps_per_epoch);
+        let due = !run.ends(step) && run.observer.is_due(step, run_length.steps_per_epoch);
         let silent = epoch.read.elapsed() >= READ_AFTER;
         if due || silent || run.ends(step) || step.is_multiple_of(READ_EVERY) {
             run.read(&mut epoch, step, rate)?;
-            run.observer.step(&epoch.report(step, clock, rate));
+            run.observer.step(&epoch.report(step, run_length, rate));
         }
         if due {
             run.checkpoint(step, &epoch, &steps)?;
@@ -89,27 +90,27 @@ pub fn train(
     }
     run.read(&mut epoch, steps.done(), steps.last_rate())?;
     let position = run.position(steps.done(), &epoch, &steps);
-    Ok(Outcome { position, interrupted, state: run.engine.state()? })
+    Ok(TrainOutcome { position, interrupted, state: run.engine.state()? })
 }
 
 /// What a run is made of.
-struct Run<'a> {
+struct TrainingRun<'a> {
     engine: &'a mut dyn Engine,
     recipe: &'a Recipe,
     input: &'a Input,
     stop: &'a Stop,
     observer: &'a mut dyn Observer,
-    clock: Clock,
+    run_length: RunLength,
     /// For the day that a number is lost.
     copy: Snapshot,
     last: Option<EpochReport>,
     best: Option<Best>,
 }
 
-impl Run<'_> {
+impl TrainingRun<'_> {
     /// Whether an epoch, or the run, is over after `step` steps.
     fn ends(&self, step: u64) -> bool {
-        step > 0 && (step.is_multiple_of(self.clock.steps_per_epoch) || step == self.clock.total_steps)
+        step > 0 && (step.is_multiple_of(self.run_length.steps_per_epoch) || step == self.run_length.total_steps)
     }
 
     /// Reads what was seen since the last reading.
@@ -165,7 +166,7 @@ impl Run<'_> {
         let report = EpochReport {
             epoch: epoch.number,
             step,
-            total_steps: self.clock.total_steps,
+            total_steps: self.run_length.total_steps,
             rate,
             train: epoch.metrics.into(),
             held_out: scores.held_out,
@@ -232,14 +233,14 @@ impl Epoch {
     }
 
     /// The epoch of a position: the one that its last step belongs to as long as that is not evaluated.
-    fn resume(from: &Position, clock: Clock) -> Self {
+    fn resume(from: &Position, run_length: RunLength) -> Self {
         let step = if from.epoch.images > 0 { from.step.saturating_sub(1) } else { from.step };
         Epoch {
             seconds: from.seconds,
             waited: from.waited,
             metrics: from.epoch,
             read_at: from.step,
-            ..Epoch::begin(step / clock.steps_per_epoch + 1, Duration::ZERO)
+            ..Epoch::begin(step / run_length.steps_per_epoch + 1, Duration::ZERO)
         }
     }
 
@@ -247,11 +248,11 @@ impl Epoch {
         self.seconds + self.begin.elapsed().as_secs_f64()
     }
 
-    fn report(&self, step: u64, clock: Clock, rate: f64) -> StepReport {
+    fn report(&self, step: u64, run_length: RunLength, rate: f64) -> StepReport {
         StepReport {
             epoch: self.number,
             step,
-            total_steps: clock.total_steps,
+            total_steps: run_length.total_steps,
             rate,
             train: self.metrics.into(),
             seconds: self.seconds(),

@@ -8,7 +8,7 @@ use super::updates::Updates;
 use crate::data::loader::LoaderOptions;
 use crate::engine::{Engine, Update};
 use crate::recipe::Recipe;
-use crate::recipe::schedule::Clock;
+use crate::recipe::milestone::RunLength;
 use std::time::Duration;
 
 /// Where the steps are, and what the next one is made of.
@@ -39,18 +39,18 @@ impl Steps {
 
     fn options(recipe: &Recipe, input: &Input, done: u64) -> LoaderOptions {
         let options = LoaderOptions::training(recipe.batch, input.normalization.clone(), input.augment, recipe.seed);
-        let Clock { steps_per_epoch, .. } = recipe.clock(input.train.len());
+        let RunLength { steps_per_epoch, .. } = recipe.run_length(input.train.len());
         options.starting_at(done / steps_per_epoch, done % steps_per_epoch)
     }
 
     fn with(recipe: &Recipe, input: &Input, engine: &dyn Engine, source: BatchSource, done: u64) -> Self {
-        let clock = recipe.clock(input.train.len());
-        Steps { source, updates: Updates::new(recipe, engine.program(), clock), done }
+        let run_length = recipe.run_length(input.train.len());
+        Steps { source, updates: Updates::new(recipe, engine.program(), run_length), done }
     }
 
     /// How long things are.
-    pub fn clock(&self) -> Clock {
-        self.updates.clock()
+    pub fn run_length(&self) -> RunLength {
+        self.updates.run_length()
     }
 
     /// Steps done.
@@ -87,5 +87,79 @@ impl Steps {
     /// Time spent waiting for input so far.
     pub fn waited(&self) -> Duration {
         self.source.waited()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::sampler::{BatchIndices, BatchSampler};
+    use crate::data::{DataSet, LoadOptions, Take};
+    use crate::engine::mock::{self, MockEngine};
+    use crate::graph::dims::Shape;
+    use crate::recipe::Length;
+    use crate::recipe::milestone::Milestone;
+    use crate::recipe::schedule::Curve;
+
+    const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
+
+    /// 40 images in batches of 16 are 3 steps an epoch; the rate falls after 4.
+    fn recipe() -> Recipe {
+        let curve = Curve::Multistep { at: vec![Milestone::Steps(4)], factor: 0.5 };
+        let data = "shapes".into();
+        Recipe { data, batch: 16, seed: 7, length: Length::Steps(8), schedule: curve.into(), ..Recipe::default() }
+    }
+
+    fn input(recipe: &Recipe) -> Input {
+        let options = LoadOptions { input: Some(INPUT), train: Take::First(40), test: Take::First(1) };
+        Input::new(&DataSet::load("shapes", &options).unwrap(), recipe).unwrap()
+    }
+
+    /// Labels and keys of the next steps.
+    fn batches(steps: &mut Steps, count: usize) -> Vec<(Vec<u32>, Vec<u64>)> {
+        let mut next = || {
+            let batch = steps.next_batch().unwrap();
+            let batch = batch.batch();
+            (batch.labels.to_vec(), batch.keys.to_vec())
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn step_n_has_the_batch_that_the_sampler_draws_for_it() {
+        let recipe = recipe();
+        let input = input(&recipe);
+        let mut engine = MockEngine::new(mock::program(INPUT, 10), 1);
+        let all = batches(&mut Steps::new(&recipe, &input, &mut engine, 0).unwrap(), 8);
+        assert_eq!(all.iter().map(|(labels, _)| labels.len()).collect::<Vec<_>>(), [16, 16, 8, 16, 16, 8, 16, 16]);
+        for (step, found) in all.iter().enumerate() {
+            let options = LoaderOptions::training(16, input.normalization.clone(), input.augment, 7);
+            let options = options.starting_at(step as u64 / 3, step as u64 % 3);
+            let mut drawn = BatchIndices::default();
+            assert!(BatchSampler::new(&input.train, options).unwrap().next_into(&mut drawn));
+            assert_eq!(found, &(drawn.labels, drawn.keys), "step {step}");
+        }
+        // From any step on they are the same, at the end of an epoch too.
+        for done in [2, 3, 4] {
+            let mut later = Steps::new(&recipe, &input, &mut engine, done).unwrap();
+            assert_eq!(batches(&mut later, 4), all[done as usize..][..4], "after {done}");
+            let mut pixels = Steps::as_pixels(&recipe, &input, &engine, done).unwrap();
+            assert_eq!(batches(&mut pixels, 1), all[done as usize..][..1], "after {done}");
+        }
+    }
+
+    #[test]
+    fn rates_are_those_of_the_next_step_and_of_the_last() {
+        let recipe = recipe();
+        let base = recipe.optimizer.learning_rate;
+        let input = input(&recipe);
+        let mut engine = MockEngine::new(mock::program(INPUT, 10), 1);
+        let mut steps = Steps::new(&recipe, &input, &mut engine, 3).unwrap();
+        assert_eq!(steps.run_length(), RunLength { steps_per_epoch: 3, total_steps: 8 });
+        assert_eq!((steps.done(), steps.rate(), steps.last_rate(), steps.update().step), (3, base, base, 4));
+        assert_eq!(steps.count(), 4);
+        assert_eq!((steps.done(), steps.rate(), steps.last_rate(), steps.update().step), (4, base / 2.0, base, 5));
+        let first = Steps::new(&recipe, &input, &mut engine, 0).unwrap();
+        assert_eq!((first.done(), first.last_rate()), (0, base));
     }
 }

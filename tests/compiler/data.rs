@@ -5,7 +5,9 @@ use crate::skip::skip;
 use netc::internals::data::augment::{Augment, PadValue};
 use netc::internals::data::loader::{Loader, LoaderOptions};
 use netc::internals::data::normalize::{Normalization, channel_statistics};
-use netc::internals::data::{DataError, DataSet, Description, Kind, LoadOptions, Split, Subset, Take, cifar, shapes};
+use netc::internals::data::{
+    DataError, DataKind, DataSet, Description, LoadOptions, Split, Subset, Take, cifar, shapes,
+};
 use netc::internals::graph::dims::Shape;
 use std::fs;
 use std::path::PathBuf;
@@ -29,7 +31,7 @@ fn real(name: &str) -> Option<DataSet> {
 
 fn assert_as_described(data: &DataSet, tolerance: f64) {
     let Description { mean, std, shape, train, test, .. } =
-        Kind::from_name(&data.description.name).unwrap().description(None);
+        DataKind::from_name(&data.description.name).unwrap().description(None);
     assert_eq!((data.train.shape(), data.train.len(), data.test.len()), (shape, train, test));
     let (measured_mean, measured_std) = channel_statistics(&Subset::all(&data.train)).unwrap();
     for (described, measured) in mean.iter().zip(&measured_mean).chain(std.iter().zip(&measured_std)) {
@@ -206,6 +208,6 @@ fn batches_do_not_depend_on_threads() {
 #[test]
 fn every_kind_can_be_shared_between_threads() {
     fn shareable<T: Send + Sync + Clone>(_: &T) {}
-    shareable(&Kind::Shapes);
+    shareable(&DataKind::Shapes);
     shareable(&Subset::all(&Arc::new(Split::new(Shape::map(1, 1, 1), 10, vec![1], vec![1]).unwrap())));
 }

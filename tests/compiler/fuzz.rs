@@ -5,7 +5,7 @@
 //! text to program, and every message is printed in every form.
 
 use netc::internals::compile::{Options, compile_text};
-use netc::internals::data::Kind;
+use netc::internals::data::DataKind;
 use netc::internals::diagnostic::{has_errors, render};
 use netc::internals::graph::summary::summarize;
 use netc::internals::lower::print::Listing;
@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 /// The whole way of a text; the path makes `use "lib/resnet.net"` work.
 fn whole_way(text: &str) {
-    let target = Kind::Cifar10.target();
+    let target = DataKind::Cifar10.target();
     for target in [None, Some(target)] {
         let options = Options { target, net_parameters: Vec::new(), ..Options::default() };
         let compiled = compile_text(Path::new("specs/fuzz.net"), text.to_string(), &options);

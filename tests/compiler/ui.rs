@@ -8,7 +8,7 @@
 
 use netc::internals::cli::line_diff::line_diff;
 use netc::internals::compile::{Compilation, Options, compile};
-use netc::internals::data::Kind;
+use netc::internals::data::DataKind;
 use netc::internals::diagnostic::{Code, fix, has_errors, render};
 use netc::internals::experiment::{Request, stages};
 use netc::internals::syntax::load;
@@ -36,7 +36,7 @@ fn directive<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 fn options(text: &str) -> Options {
-    let target = directive(text, "target").first().map(|name| Kind::from_name(name).unwrap().target());
+    let target = directive(text, "target").first().map(|name| DataKind::from_name(name).unwrap().target());
     let net_parameters = directive(text, "param").into_iter().map(str::to_string).collect();
     Options { net_parameters, target, ..Options::default() }
 }

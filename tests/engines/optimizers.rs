@@ -11,13 +11,13 @@ use netc::internals::engine::{Engine, State};
 use netc::internals::lower::program::Program;
 use netc::internals::recipe::Recipe;
 use netc::internals::recipe::RecipeSource;
-use netc::internals::recipe::schedule::Clock;
+use netc::internals::recipe::milestone::RunLength;
 use netc::internals::source::SourceMap;
 use netc::internals::train::updates::Updates;
 use std::path::Path;
 
 const STEPS: u64 = 50;
-const CLOCK: Clock = Clock { steps_per_epoch: 3, total_steps: STEPS };
+const RUN_LENGTH: RunLength = RunLength { steps_per_epoch: 3, total_steps: STEPS };
 
 /// What a recipe says for a case, by the case's name in the golden file.
 const OPTIMIZERS: [(&str, &str); 14] = [
@@ -90,7 +90,7 @@ fn optimizers_are_pytorchs() {
     for (case, text) in OPTIMIZERS {
         let recipe = recipe(text);
         let program = program(&recipe);
-        let updates = Updates::new(&recipe, &program, CLOCK);
+        let updates = Updates::new(&recipe, &program, RUN_LENGTH);
         let named = |folder: &str| -> Vec<Vec<f32>> {
             program.parameters.iter().map(|p| golden.floats(&format!("{folder}/{}", torch(&p.name)))).collect()
         };
@@ -211,7 +211,7 @@ fn schedules_are_pytorchs() {
         ("constant_warmup", "{kind: constant, warmup: {length: 8 steps, from: 0.1, form: constant}}"),
     ] {
         let recipe = recipe(&format!("optimizer: {{learning_rate: 0.1}}\nschedule: {text}"));
-        let updates = Updates::new(&recipe, &program(&recipe), CLOCK);
+        let updates = Updates::new(&recipe, &program(&recipe), RUN_LENGTH);
         let expected = golden.wide(&format!("schedule/{case}"));
         assert_eq!(expected.len() as u64, STEPS);
         for (step, expected) in (0..STEPS).zip(expected) {

@@ -72,8 +72,8 @@ fn killed_runs_come_to_the_same_end(engine: &str) {
             // Short lives: most runs are killed several times before they end.
             match kill_after(child, time.mul_f32(0.05 + 0.5 * draw)) {
                 Some(output) => {
-                    let told = finished(output);
-                    from_within += u32::from(told.contains("going on after step"));
+                    let reported = finished(output);
+                    from_within += u32::from(reported.contains("going on after step"));
                     break;
                 }
                 None => kills += 1,
@@ -104,8 +104,11 @@ fn adam_with_averages_goes_on_to_the_same_bytes() {
             let mut command = netc(&["train", SPEC, "--engine", engine, "--out"]);
             finished(command.arg(&folder).args(&settings).args(more).output().unwrap())
         };
-        let told = train(&[]);
-        assert!(told.contains("with averaged weights") && told.contains("with those of the last step"), "{told}");
+        let reported = train(&[]);
+        assert!(
+            reported.contains("with averaged weights") && reported.contains("with those of the last step"),
+            "{reported}"
+        );
         let expected = results(&folder);
         // As if the run had been killed before its last checkpoint.
         let mut left: Vec<_> =
@@ -133,10 +136,10 @@ fn killed_runs_come_to_the_same_end_on_the_tensor_engine() {
 #[test]
 fn a_run_is_made_again_to_the_byte() {
     let first = scratch("resume-first");
-    let told = finished(
+    let reported = finished(
         train(&first, "native", &["--threads", "2", "--set", "optimizer.learning_rate=0.03"]).output().unwrap(),
     );
-    assert!(told.contains("with true averages in batch norm"), "{told}");
+    assert!(reported.contains("with true averages in batch norm"), "{reported}");
     let record = std::fs::read_to_string(first.join("run.yaml")).unwrap();
     for part in
         ["from: --set optimizer.learning_rate=0.03", "from: tests/resume/small.yaml:3", "from: built-in", "net small"]
@@ -152,9 +155,9 @@ fn a_run_is_made_again_to_the_byte() {
     std::fs::write(first.join("run.yaml"), record.replace("limit: 1500", "limit: 1499")).unwrap();
     let other = scratch("resume-other");
     let output = netc(&["rerun", first.to_str().unwrap(), "--out"]).arg(&other).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let reported = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("it saw 1500 training images, now there are 1499"), "{told}");
+    assert!(reported.contains("it saw 1500 training images, now there are 1499"), "{reported}");
     assert!(!other.exists());
 }
 
@@ -190,18 +193,24 @@ fn what_cannot_be_gone_on_with_is_told_and_left_as_it_is() {
     let resume = |more: &[&str]| train(&folder, "native", &[&["--resume"], more].concat()).output().unwrap();
 
     // Another recipe, another spec, other data.
-    let told = refused(resume(&["--set", "optimizer.momentum=0.8"]));
-    assert!(told.contains("E0707") && told.contains("`optimizer.momentum` was 0.9, now it is 0.8"), "{told}");
-    let told = refused(resume(&["--seed", "3"]));
-    assert!(told.contains("`seed` was 0, now it is 3"), "{told}");
-    let told = refused(resume(&["--set", "batch_norm.epsilon=1e-4"]));
-    assert!(told.contains("the network is another one since"), "{told}");
+    let reported = refused(resume(&["--set", "optimizer.momentum=0.8"]));
+    assert!(
+        reported.contains("E0707") && reported.contains("`optimizer.momentum` was 0.9, now it is 0.8"),
+        "{reported}"
+    );
+    let reported = refused(resume(&["--seed", "3"]));
+    assert!(reported.contains("`seed` was 0, now it is 3"), "{reported}");
+    let reported = refused(resume(&["--set", "batch_norm.epsilon=1e-4"]));
+    assert!(reported.contains("the network is another one since"), "{reported}");
     let out = folder.to_str().unwrap();
     let other = ["train", "specs/lenet5.net", "--data", "shapes", "--limit", "1500", "--out", out, "--resume"];
-    let told = refused(netc(&other).output().unwrap());
-    assert!(told.contains("E0707") && told.contains("it is of the net `small`, the spec's is `lenet5`"), "{told}");
-    let told = refused(netc(&["train", SPEC, "--limit", "1400", "--out", out, "--resume"]).output().unwrap());
-    assert!(told.contains("it saw 1500 training images, now there are 1400"), "{told}");
+    let reported = refused(netc(&other).output().unwrap());
+    assert!(
+        reported.contains("E0707") && reported.contains("it is of the net `small`, the spec's is `lenet5`"),
+        "{reported}"
+    );
+    let reported = refused(netc(&["train", SPEC, "--limit", "1400", "--out", out, "--resume"]).output().unwrap());
+    assert!(reported.contains("it saw 1500 training images, now there are 1400"), "{reported}");
     assert!(bytes(&last) == good && bytes(&before) == good_before && files() == found);
 
     // Half a file, a changed byte, something else.
@@ -210,8 +219,11 @@ fn what_cannot_be_gone_on_with_is_told_and_left_as_it_is() {
     changed[middle] ^= 1;
     for damaged in [&good[..good.len() / 2], &changed, b"not a checkpoint"] {
         std::fs::write(&last, damaged).unwrap();
-        let told = refused(resume(&[]));
-        assert!(told.contains("E0701") && told.contains("remove it to go on from the one before it"), "{told}");
+        let reported = refused(resume(&[]));
+        assert!(
+            reported.contains("E0701") && reported.contains("remove it to go on from the one before it"),
+            "{reported}"
+        );
         assert!(bytes(&last) == damaged && bytes(&before) == good_before);
     }
     std::fs::write(&last, &good).unwrap();
@@ -223,15 +235,15 @@ fn what_cannot_be_gone_on_with_is_told_and_left_as_it_is() {
         folder.display()
     );
     let shell = Command::new("sh").args(["-c", &full]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    let told = refused(shell);
-    assert!(told.contains("E0703") && told.contains("is as it was"), "{told}");
+    let reported = refused(shell);
+    assert!(reported.contains("E0703") && reported.contains("is as it was"), "{reported}");
     assert!(bytes(&last) == good);
     assert_eq!(files(), found);
 
     // A checkpoint that cannot be used may be removed: the one before it leads to the same end.
     std::fs::remove_file(&last).unwrap();
-    let told = finished(resume(&[]));
-    assert!(told.contains("going on after step"), "{told}");
+    let reported = finished(resume(&[]));
+    assert!(reported.contains("going on after step"), "{reported}");
     assert!(results(&folder) == results(&whole));
     // A run that has ended stays as it is.
     finished(resume(&[]));
@@ -243,8 +255,8 @@ fn a_folder_that_cannot_be_written_is_told_at_once() {
     // A file where the folder should be: root may write anywhere else.
     let file = scratch("resume-file");
     std::fs::write(&file, "").unwrap();
-    let told = refused(train(&file.join("run"), "native", &["--resume"]).output().unwrap());
-    assert!(told.contains("E0703") && told.contains("cannot write to"), "{told}");
+    let reported = refused(train(&file.join("run"), "native", &["--resume"]).output().unwrap());
+    assert!(reported.contains("E0703") && reported.contains("cannot write to"), "{reported}");
 }
 
 /// Makes a run and takes its last checkpoint away; what the one before it is called, and holds.
@@ -287,9 +299,12 @@ fn a_read_only_folder_is_told_and_left_as_it_is() {
         }
     };
     mode(0o555);
-    let told = refused(run(&limit).unwrap());
+    let reported = refused(run(&limit).unwrap());
     mode(0o755);
-    assert!(told.contains("E0703") && told.contains("cannot write to") && told.contains("denied"), "{told}");
+    assert!(
+        reported.contains("E0703") && reported.contains("cannot write to") && reported.contains("denied"),
+        "{reported}"
+    );
     assert!(std::fs::read(&checkpoint).unwrap() == kept);
 }
 
@@ -311,7 +326,7 @@ fn a_full_disk_is_told_and_the_last_checkpoint_stays() {
     let output = netc(&limit).output().unwrap();
     let after = std::fs::read(&checkpoint).unwrap();
     let _ = Command::new("umount").arg(&disk).output();
-    let told = refused(output);
-    assert!(told.contains("E0703") && told.contains("No space left on device"), "{told}");
+    let reported = refused(output);
+    assert!(reported.contains("E0703") && reported.contains("No space left on device"), "{reported}");
     assert!(after == kept);
 }

@@ -70,23 +70,23 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::recipe;
+    use crate::check::testing::recipe_with;
 
-    fn fires(sets: &str, yaml: &str) -> bool {
-        recipe(&format!("# with {sets}\n{yaml}")).contains(&"N035")
+    fn fires(sets: &[&str], yaml: &str) -> bool {
+        recipe_with(yaml, sets).contains(&"N035")
     }
 
     const RECIPE: &str = "data: cifar10\nbatch: 128\nepochs: 90\noptimizer: {learning_rate: 0.1}";
 
     #[test]
     fn another_batch_at_the_old_rate() {
-        assert!(fires("--set batch=256", RECIPE));
-        assert!(fires("--set batch=64", RECIPE));
-        assert!(!fires("--set batch=128", RECIPE));
-        assert!(!fires("--set batch=256 --set optimizer.learning_rate=0.2", RECIPE));
-        assert!(!fires("--set batch=256 --set optimizer.learning_rate=0.1", RECIPE));
-        assert!(!fires("--set batch=16 --set epochs=1", RECIPE));
-        assert!(!fires("--set batch=256", "epochs: 90\noptimizer: {learning_rate: 0.1}"));
-        assert!(!fires("--set seed=1", RECIPE));
+        assert!(fires(&["batch=256"], RECIPE));
+        assert!(fires(&["batch=64"], RECIPE));
+        assert!(!fires(&["batch=128"], RECIPE));
+        assert!(!fires(&["batch=256", "optimizer.learning_rate=0.2"], RECIPE));
+        assert!(!fires(&["batch=256", "optimizer.learning_rate=0.1"], RECIPE));
+        assert!(!fires(&["batch=16", "epochs=1"], RECIPE));
+        assert!(!fires(&["batch=256"], "epochs: 90\noptimizer: {learning_rate: 0.1}"));
+        assert!(!fires(&["seed=1"], RECIPE));
     }
 }

@@ -36,13 +36,15 @@ pub const CHECK: Check<Run> =
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let path = ["checkpoint", "every"];
     let (every, length) = (training.recipe.checkpoint.every, training.recipe.length);
-    let clock = training.clock();
+    let run_length = training.run_length();
     // Without a data set only like can be compared with like.
-    let late = match (every, length, clock) {
+    let late = match (every, length, run_length) {
         (Interval::Steps(every), Length::Steps(total), _) => every > total,
         (Interval::Epochs(every), Length::Epochs(total), _) => every > total,
-        (Interval::Steps(every), _, Some(clock)) => every > clock.total_steps,
-        (Interval::Epochs(every), _, Some(clock)) => every.saturating_mul(clock.steps_per_epoch) > clock.total_steps,
+        (Interval::Steps(every), _, Some(run_length)) => every > run_length.total_steps,
+        (Interval::Epochs(every), _, Some(run_length)) => {
+            every.saturating_mul(run_length.steps_per_epoch) > run_length.total_steps
+        }
         (Interval::Minutes(_), ..) | (_, _, None) => false,
     };
     let Some(span) = training.place(&path).filter(|_| late && !training.is_trial()) else { return };

@@ -32,9 +32,10 @@
 
 use super::{Run, Training};
 use crate::check::Check;
-use crate::data::Kind;
+use crate::data::DataKind;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::recipe::schedule::{Curve, Moment};
+use crate::recipe::milestone::Milestone;
+use crate::recipe::schedule::Curve;
 use crate::text::grouped;
 
 /// This check.
@@ -50,8 +51,8 @@ const SPLITS: [usize; 2] = [45_000, 50_000];
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let recipe = training.recipe;
     let Curve::Multistep { at, .. } = &recipe.schedule.curve else { return };
-    let (Some(images), Some(clock)) = (training.images(), training.clock()) else { return };
-    if recipe.batch != BATCH || recipe.data != Kind::Cifar10.name() || !SPLITS.contains(&images) {
+    let (Some(images), Some(run_length)) = (training.images(), training.run_length()) else { return };
+    if recipe.batch != BATCH || recipe.data != DataKind::Cifar10.name() || !SPLITS.contains(&images) {
         return;
     }
     let meant = SPLITS.into_iter().filter(|split| *split != images).find(|split| is_of(at, *split));
@@ -61,7 +62,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
         grouped(meant as u64),
         grouped(images as u64)
     );
-    let steps: Vec<String> = at.iter().map(|moment| grouped(moment.steps(clock))).collect();
+    let steps: Vec<String> = at.iter().map(|milestone| grouped(milestone.steps(run_length))).collect();
     let label = format!("{} steps, not 32_000 and 48_000", steps.join(" and "));
     let mut diagnostic =
         training.point(Diagnostic::new(Code::EpochsOfAnotherSplit, message), &["schedule", "at"], &label);
@@ -70,7 +71,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
         diagnostic
             .note(format!(
                 "an epoch has {} steps here, and {} with {} images",
-                clock.steps_per_epoch,
+                run_length.steps_per_epoch,
                 meant.div_ceil(BATCH),
                 grouped(meant as u64)
             ))
@@ -83,12 +84,12 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// Whether moments are the paper's in epochs of so many images, give or take the one that is lost in counting from 1.
-fn is_of(at: &[Moment], images: usize) -> bool {
+fn is_of(at: &[Milestone], images: usize) -> bool {
     let steps = images.div_ceil(BATCH) as f64;
     at.len() == FALLS.len()
-        && at.iter().zip(FALLS).all(|(moment, fall)| match moment {
-            Moment::Epochs(epochs) => (epochs - fall as f64 / steps).abs() <= 1.2,
-            Moment::Steps(_) | Moment::Percent(_) => false,
+        && at.iter().zip(FALLS).all(|(milestone, fall)| match milestone {
+            Milestone::Epochs(epochs) => (epochs - fall as f64 / steps).abs() <= 1.2,
+            Milestone::Steps(_) | Milestone::Percent(_) => false,
         })
 }
 

@@ -29,7 +29,7 @@
 
 use super::{Run, Training};
 use crate::check::Check;
-use crate::data::Kind;
+use crate::data::DataKind;
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::recipe::Normalize;
 
@@ -61,7 +61,7 @@ const CLOSE: f64 = 0.0015;
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Normalize::Fixed { mean, std } = &training.recipe.normalize else { return };
     // What lies in a folder may have other images, and with them other statistics; those that are drawn have none.
-    let named = Kind::from_name(&training.recipe.data).filter(|kind| *kind != Kind::Shapes);
+    let named = DataKind::from_name(&training.recipe.data).filter(|kind| *kind != DataKind::Shapes);
     let described = named.map(|kind| kind.description(None));
     for (key, numbers, word) in [("mean", mean, "means"), ("std", std, "deviations")] {
         let path = ["normalize", key];

@@ -31,7 +31,7 @@
 
 use super::{Run, Training};
 use crate::check::Check;
-use crate::data::Kind;
+use crate::data::DataKind;
 use crate::diagnostic::{Code, Diagnostic, Fix};
 
 /// This check.
@@ -40,7 +40,7 @@ pub const CHECK: Check<Run> =
 
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     // A folder with MNIST's files may hold pictures of clothes.
-    if !training.recipe.augment.flip || training.recipe.data != Kind::Mnist.name() {
+    if !training.recipe.augment.flip || training.recipe.data != DataKind::Mnist.name() {
         return;
     }
     let path = ["augment", "flip"];

@@ -45,9 +45,9 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if recipe.schedule.curve != Curve::Constant {
         return;
     }
-    let epochs = match (recipe.length, training.clock()) {
+    let epochs = match (recipe.length, training.run_length()) {
         (Length::Epochs(epochs), _) => epochs as f64,
-        (Length::Steps(steps), Some(clock)) => steps as f64 / clock.steps_per_epoch as f64,
+        (Length::Steps(steps), Some(run_length)) => steps as f64 / run_length.steps_per_epoch as f64,
         (Length::Steps(_), None) => return,
     };
     if epochs < SHORTEST {

@@ -73,7 +73,7 @@ mod tests {
     use crate::source::SourceMap;
     use std::path::Path;
 
-    fn told(text: &str, sets: &[&str]) -> Vec<(Code, String, Vec<String>)> {
+    fn reported(text: &str, sets: &[&str]) -> Vec<(Code, String, Vec<String>)> {
         let program = mock::program(Shape::Map { channels: 1, height: 2, width: 2 }, 10);
         let mut sources = SourceMap::new();
         let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
@@ -94,14 +94,14 @@ mod tests {
         let text =
             "optimizer:\n  groups:\n    - {match: linear1, rate_factor: 2}\n    - {match: liner1.*, rate_factor: 2}\n";
         assert_eq!(
-            told(text, &[]),
+            reported(text, &[]),
             [(Code::RecipeValue, "r.yaml:4:15".into(), vec!["did you mean `linear1`?".into()])]
         );
         let single = "optimizer: {groups: {match: conv, decay_factor: 2}}";
         let help = vec!["its layers and blocks are `linear1`".to_string()];
-        assert_eq!(told(single, &[]), [(Code::RecipeValue, "r.yaml:1:29".into(), help.clone())]);
+        assert_eq!(reported(single, &[]), [(Code::RecipeValue, "r.yaml:1:29".into(), help.clone())]);
         let set = "optimizer.groups=[{match: conv, decay_factor: 0}]";
-        assert_eq!(told(single, &[set]), [(Code::RecipeSet, String::new(), help)]);
-        assert!(told("optimizer: {groups: {match: '*.bias', decay_factor: 2}}", &[]).is_empty());
+        assert_eq!(reported(single, &[set]), [(Code::RecipeSet, String::new(), help)]);
+        assert!(reported("optimizer: {groups: {match: '*.bias', decay_factor: 2}}", &[]).is_empty());
     }
 }

@@ -32,7 +32,8 @@ use super::{Run, Training};
 use crate::check::Check;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::recipe::Length;
-use crate::recipe::schedule::{Clock, Curve, Moment, Schedule};
+use crate::recipe::milestone::{Milestone, RunLength};
+use crate::recipe::schedule::{Curve, Schedule};
 use crate::text::grouped;
 
 /// This check.
@@ -40,11 +41,11 @@ pub const CHECK: Check<Run> =
     Check { code: Code::ScheduleBeyondEnd, file: include_str!("schedule_beyond_end.rs"), run: check };
 
 fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let (key, moments) = moments(&training.recipe.schedule);
-    let late: Vec<Moment> = moments.iter().copied().filter(|&moment| is_late(training, moment)).collect();
+    let (key, milestones) = milestones(&training.recipe.schedule);
+    let late: Vec<Milestone> = milestones.iter().copied().filter(|&milestone| is_late(training, milestone)).collect();
     let Some(first) = late.first().filter(|_| !training.is_trial()) else { return };
     let end = end(training, *first);
-    let message = match (late.len(), moments.len()) {
+    let message = match (late.len(), milestones.len()) {
         _ if matches!(key, "warmup" | "peak") => {
             format!("the learning rate never comes to its height: the run ends after {end}")
         }
@@ -52,7 +53,7 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
         (1, all) => format!("one of {all} changes of the learning rate never comes: the run ends after {end}"),
         (late, all) => format!("{late} of {all} changes of the learning rate never come: the run ends after {end}"),
     };
-    let places: Vec<String> = late.iter().map(|moment| words(*moment)).collect();
+    let places: Vec<String> = late.iter().map(|milestone| words(*milestone)).collect();
     let label = format!("due after {}", places.join(" and "));
     let mut diagnostic = training.point(Diagnostic::new(Code::ScheduleBeyondEnd, message), &["schedule", key], &label);
     if let Some(span) = training.place(&[training.length_key()])
@@ -63,8 +64,8 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(diagnostic.help("moments as shares follow the run: `50 %` is half of it, however long it is"));
 }
 
-/// The moments of a schedule at which something happens, and the key they stand under.
-fn moments(schedule: &Schedule) -> (&'static str, Vec<Moment>) {
+/// The milestones of a schedule at which something happens, and the key they stand under.
+fn milestones(schedule: &Schedule) -> (&'static str, Vec<Milestone>) {
     match &schedule.curve {
         Curve::Step { every, .. } => ("every", vec![*every]),
         Curve::Multistep { at, .. } => ("at", at.clone()),
@@ -77,35 +78,35 @@ fn moments(schedule: &Schedule) -> (&'static str, Vec<Moment>) {
 }
 
 /// Whether it is at the end of the run or after it. Without a data set only like can be compared with like.
-fn is_late(training: &Training<'_>, moment: Moment) -> bool {
+fn is_late(training: &Training<'_>, milestone: Milestone) -> bool {
     let length = training.recipe.length;
-    let clock = training.clock().or(match (moment, length) {
-        (Moment::Steps(_), Length::Steps(total)) | (Moment::Epochs(_), Length::Epochs(total)) => {
-            Some(Clock { steps_per_epoch: 1, total_steps: total })
+    let run_length = training.run_length().or(match (milestone, length) {
+        (Milestone::Steps(_), Length::Steps(total)) | (Milestone::Epochs(_), Length::Epochs(total)) => {
+            Some(RunLength { steps_per_epoch: 1, total_steps: total })
         }
-        (Moment::Percent(_), _) => Some(Clock { steps_per_epoch: 1, total_steps: 1_000_000 }),
+        (Milestone::Percent(_), _) => Some(RunLength { steps_per_epoch: 1, total_steps: 1_000_000 }),
         _ => None,
     });
-    clock.is_some_and(|clock| moment.steps(clock) >= clock.total_steps)
+    run_length.is_some_and(|run_length| milestone.steps(run_length) >= run_length.total_steps)
 }
 
-/// How long the run is, in the unit of a moment.
-fn end(training: &Training<'_>, moment: Moment) -> String {
-    match (moment, training.recipe.length, training.clock()) {
-        (Moment::Epochs(_), Length::Steps(_), Some(clock)) => {
-            format!("{:.1} epochs", clock.total_steps as f64 / clock.steps_per_epoch as f64)
+/// How long the run is, in the unit of a milestone.
+fn end(training: &Training<'_>, milestone: Milestone) -> String {
+    match (milestone, training.recipe.length, training.run_length()) {
+        (Milestone::Epochs(_), Length::Steps(_), Some(run_length)) => {
+            format!("{:.1} epochs", run_length.total_steps as f64 / run_length.steps_per_epoch as f64)
         }
-        (Moment::Steps(_), Length::Epochs(epochs), Some(clock)) => {
-            format!("{} steps, which are its {epochs} epochs", grouped(clock.total_steps))
+        (Milestone::Steps(_), Length::Epochs(epochs), Some(run_length)) => {
+            format!("{} steps, which are its {epochs} epochs", grouped(run_length.total_steps))
         }
         (_, Length::Steps(steps), _) => format!("{} steps", grouped(steps)),
         (_, Length::Epochs(epochs), _) => format!("{epochs} epochs"),
     }
 }
 
-fn words(moment: Moment) -> String {
-    match moment {
-        Moment::Steps(steps) => format!("{} steps", grouped(steps)),
+fn words(milestone: Milestone) -> String {
+    match milestone {
+        Milestone::Steps(steps) => format!("{} steps", grouped(steps)),
         other => other.to_string(),
     }
 }

@@ -53,13 +53,13 @@ fn check(training: &Training<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::{codes_of, recipe};
+    use crate::check::testing::{codes_of, recipe, recipe_with};
 
     #[test]
     fn few_images_are_bad_estimates() {
         assert!(recipe("batch: 7").contains(&"N043"));
         assert!(!recipe("batch: 8").contains(&"N043"));
-        assert!(!recipe("# with --set batch=2 --set epochs=1\ndata: cifar10\nbatch: 128").contains(&"N043"));
+        assert!(!recipe_with("data: cifar10\nbatch: 128", &["batch=2", "epochs=1"]).contains(&"N043"));
         let net = "net x { input 3x32x32; conv 4 3x3; flatten; linear 10 }";
         assert!(!codes_of(net, Some("batch: 1")).contains(&"N043"));
     }

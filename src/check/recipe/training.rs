@@ -2,8 +2,8 @@
 
 use crate::check::Context;
 use crate::diagnostic::{Diagnostic, Fix};
+use crate::recipe::milestone::RunLength;
 use crate::recipe::origin::{Origin, Origins};
-use crate::recipe::schedule::Clock;
 use crate::recipe::{Length, Recipe};
 use crate::source::Span;
 use crate::syntax::load::recipe;
@@ -66,8 +66,8 @@ impl Training<'_> {
     }
 
     /// The steps of an epoch and of the whole run, as training counts them.
-    pub fn clock(&self) -> Option<Clock> {
-        Some(self.recipe.clock(self.images()?))
+    pub fn run_length(&self) -> Option<RunLength> {
+        Some(self.recipe.run_length(self.images()?))
     }
 
     /// The key that says how long the run is.
@@ -80,9 +80,9 @@ impl Training<'_> {
 
     /// Passes over the training images in the whole run; none where their number decides and is not known.
     pub fn epochs(&self) -> Option<f64> {
-        match (self.recipe.length, self.clock()) {
+        match (self.recipe.length, self.run_length()) {
             (Length::Epochs(epochs), _) => Some(epochs as f64),
-            (Length::Steps(steps), Some(clock)) => Some(steps as f64 / clock.steps_per_epoch as f64),
+            (Length::Steps(steps), Some(run_length)) => Some(steps as f64 / run_length.steps_per_epoch as f64),
             (Length::Steps(_), None) => None,
         }
     }

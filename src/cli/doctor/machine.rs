@@ -2,8 +2,8 @@
 
 use super::{Finding, Status};
 use crate::cli::train::RUNS;
-use crate::data::locate::{Located, Places, Request, locate};
-use crate::data::{DataSet, Kind, LoadOptions, Take};
+use crate::data::locate::{Located, Request, SearchPlaces, locate};
+use crate::data::{DataKind, DataSet, LoadOptions, Take};
 use crate::diagnostic::Diagnostic;
 use crate::engine::native::kernels::isa::{ISA_VARIABLE, Isa};
 use crate::run::manifest::Machine;
@@ -17,7 +17,7 @@ pub(super) fn findings() -> Vec<Finding> {
     let machine = Machine::this();
     let mut findings = vec![version(&machine), processor(&machine), threads(&machine)];
     findings.extend(memory());
-    findings.extend(Kind::ALL.map(data));
+    findings.extend(DataKind::ALL.map(data));
     findings.push(disk());
     findings
 }
@@ -60,12 +60,12 @@ fn memory() -> Option<Finding> {
     Some(Finding::new("memory", Status::Ok, format!("{}, {} of it free", size(total), size(free))))
 }
 
-fn data(kind: Kind) -> Finding {
+fn data(kind: DataKind) -> Finding {
     let missing = |status, error: &crate::data::DataError| {
         let Diagnostic { message, notes, help, .. } = Diagnostic::from(error);
         Finding { about: kind.name(), status, found: message, notes, help }
     };
-    let folder = match locate(&Request::Named(kind), &Places::from_environment(), None) {
+    let folder = match locate(&Request::Named(kind), &SearchPlaces::from_environment(), None) {
         Ok(Located::Shapes) => return Finding::new(kind.name(), Status::Ok, "built in"),
         Ok(Located::Cifar10(folder) | Located::Mnist(folder)) => folder,
         Err(error) => return missing(Status::Note, &error),

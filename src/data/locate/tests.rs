@@ -19,8 +19,8 @@ impl Folder {
         folder
     }
 
-    fn place(&self) -> Place {
-        Place { origin: "NETC_DATA", folder: self.0.clone() }
+    fn place(&self) -> SearchPlace {
+        SearchPlace { origin: "NETC_DATA", folder: self.0.clone() }
     }
 }
 
@@ -34,7 +34,7 @@ fn cifar_files() -> impl Iterator<Item = &'static str> {
     cifar::TRAIN_FILES.into_iter().chain([cifar::TEST_FILE])
 }
 
-const CIFAR: Request = Request::Named(Kind::Cifar10);
+const CIFAR: Request = Request::Named(DataKind::Cifar10);
 
 #[test]
 fn every_usual_sub_folder_is_found() {
@@ -42,12 +42,12 @@ fn every_usual_sub_folder_is_found() {
         for (n, sub) in format.folders.iter().enumerate() {
             let root = Folder::new(&format!("sub-{}-{n}", format.kind));
             let folder = match format.kind {
-                Kind::Mnist => root.write(sub, mnist::FILES.into_iter().flatten()),
+                DataKind::Mnist => root.write(sub, mnist::FILES.into_iter().flatten()),
                 _ => root.write(sub, cifar_files()),
             };
-            let found = locate(&Request::Named(format.kind), &Places(vec![root.place()]), None).unwrap();
+            let found = locate(&Request::Named(format.kind), &SearchPlaces(vec![root.place()]), None).unwrap();
             assert_eq!(found, (format.located)(folder.clone()));
-            assert_eq!(locate(&Request::Folder(root.0.clone()), &Places::default(), None).unwrap(), found);
+            assert_eq!(locate(&Request::Folder(root.0.clone()), &SearchPlaces::default(), None).unwrap(), found);
         }
     }
 }
@@ -55,7 +55,7 @@ fn every_usual_sub_folder_is_found() {
 #[test]
 fn earlier_places_win_and_later_ones_are_reached() {
     let (first, second) = (Folder::new("first"), Folder::new("second"));
-    let places = Places(vec![first.place(), second.place()]);
+    let places = SearchPlaces(vec![first.place(), second.place()]);
     let found = second.write("cifar10", cifar_files());
     assert_eq!(locate(&CIFAR, &places, None).unwrap(), Located::Cifar10(found));
     // Half a set in an earlier place does not hide a whole one.
@@ -70,7 +70,8 @@ fn earlier_places_win_and_later_ones_are_reached() {
 #[test]
 fn nothing_found_names_every_place_and_every_way() {
     let root = Folder::new("nothing");
-    let places = Places(vec![root.place(), Place { origin: "the cache folder", folder: "/nowhere/netc".into() }]);
+    let places =
+        SearchPlaces(vec![root.place(), SearchPlace { origin: "the cache folder", folder: "/nowhere/netc".into() }]);
     let error = locate(&CIFAR, &places, None).unwrap_err();
     let diagnostic = Diagnostic::from(&error);
     assert_eq!((diagnostic.code, diagnostic.labels.len()), (Code::DataNotFound, 0));
@@ -81,8 +82,8 @@ fn nothing_found_names_every_place_and_every_way() {
     for part in ["--data DIR", "cifar-10-binary.tar.gz", "--data shapes"] {
         assert!(diagnostic.help.iter().any(|help| help.contains(part)), "{part}: {text}");
     }
-    let places = Places(places.0[1..].to_vec());
-    let unset = Diagnostic::from(&locate(&Request::Named(Kind::Mnist), &places, None).unwrap_err());
+    let places = SearchPlaces(places.0[1..].to_vec());
+    let unset = Diagnostic::from(&locate(&Request::Named(DataKind::Mnist), &places, None).unwrap_err());
     assert!(unset.help.iter().any(|help| help.contains("set NETC_DATA")));
     assert!(unset.help.iter().any(|help| help.contains("train-images-idx3-ubyte.gz")));
 }
@@ -91,7 +92,7 @@ fn nothing_found_names_every_place_and_every_way() {
 fn what_lies_about_is_noticed() {
     let root = Folder::new("noticed");
     root.write("", ["cifar-10-binary.tar.gz"]);
-    let noticed = |request: &Request| match locate(request, &Places(vec![root.place()]), None) {
+    let noticed = |request: &Request| match locate(request, &SearchPlaces(vec![root.place()]), None) {
         Err(DataError::NotFound { noticed, .. }) => noticed.join("\n"),
         other => panic!("{other:?}"),
     };
@@ -106,7 +107,7 @@ fn what_lies_about_is_noticed() {
 fn half_a_data_set_says_which_files_are_missing() {
     let root = Folder::new("half");
     root.write("cifar-10-batches-bin", ["data_batch_1.bin", "data_batch_2.bin", "test_batch.bin"]);
-    match locate(&CIFAR, &Places(vec![root.place()]), None) {
+    match locate(&CIFAR, &SearchPlaces(vec![root.place()]), None) {
         Err(DataError::Incomplete { missing, folder, .. }) => {
             assert_eq!(missing, ["data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"]);
             assert!(folder.ends_with("cifar-10-batches-bin"));
@@ -121,7 +122,7 @@ fn the_net_decides_between_several() {
     root.write("cifar10", cifar_files());
     root.write("mnist", mnist::FILES.into_iter().flatten());
     let request = Request::Folder(root.0.clone());
-    let with = |input| locate(&request, &Places::default(), input);
+    let with = |input| locate(&request, &SearchPlaces::default(), input);
     assert!(matches!(with(Some(Shape::map(1, 28, 28))), Ok(Located::Mnist(_))));
     assert!(matches!(with(Some(Shape::map(3, 32, 32))), Ok(Located::Cifar10(_))));
     assert!(matches!(with(Some(Shape::map(3, 64, 64))), Err(DataError::Ambiguous { .. })));
@@ -130,10 +131,10 @@ fn the_net_decides_between_several() {
 
 #[test]
 fn names_win_over_folders_and_unknown_words_get_a_suggestion() {
-    assert_eq!(Request::parse("mnist").unwrap(), Request::Named(Kind::Mnist));
-    assert_eq!(Request::parse("shapes").unwrap(), Request::Named(Kind::Shapes));
+    assert_eq!(Request::parse("mnist").unwrap(), Request::Named(DataKind::Mnist));
+    assert_eq!(Request::parse("shapes").unwrap(), Request::Named(DataKind::Shapes));
     assert_eq!(Request::parse("src").unwrap(), Request::Folder("src".into()));
-    assert_eq!(locate(&Request::Named(Kind::Shapes), &Places::default(), None).unwrap(), Located::Shapes);
+    assert_eq!(locate(&Request::Named(DataKind::Shapes), &SearchPlaces::default(), None).unwrap(), Located::Shapes);
     let message = |text| match Request::parse(text) {
         Err(DataError::NotFound { noticed, ways, .. }) => noticed.join("\n") + &ways.join("\n"),
         other => panic!("{other:?}"),
@@ -148,7 +149,7 @@ fn names_win_over_folders_and_unknown_words_get_a_suggestion() {
 fn places_come_from_the_environment() {
     let places = |set: &[(&str, &str)]| {
         let lookup = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, value)| PathBuf::from(value));
-        Places::from_variables(lookup).0.into_iter().map(|place| place.folder).collect::<Vec<_>>()
+        SearchPlaces::from_variables(lookup).0.into_iter().map(|place| place.folder).collect::<Vec<_>>()
     };
     let all = places(&[("NETC_DATA", "/d"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/h")]);
     assert_eq!(all, ["/d", "./data", "/x/netc"].map(PathBuf::from));
@@ -159,8 +160,8 @@ fn places_come_from_the_environment() {
 
 #[test]
 fn what_a_newcomer_without_data_reads() {
-    let place = |origin, folder: &str| Place { origin, folder: folder.into() };
-    let places = Places(vec![
+    let place = |origin, folder: &str| SearchPlace { origin, folder: folder.into() };
+    let places = SearchPlaces(vec![
         place("the working folder", "./no-such-data"),
         place("the cache folder", "/home/someone/.cache/netc"),
     ]);

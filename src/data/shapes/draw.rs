@@ -119,8 +119,8 @@ pub(super) fn draw(label: u8, shape: Shape, key: u64, image: &mut [u8]) {
                     let square = dx * dx + dy * dy;
                     let reach = speck.radius + 1.0 / unit;
                     if square < reach * reach {
-                        let share = edge(square.sqrt() - speck.radius, unit);
-                        colour = [0, 1, 2].map(|c| colour[c] + share * (speck.colour[c] - colour[c]));
+                        let fraction = edge(square.sqrt() - speck.radius, unit);
+                        colour = [0, 1, 2].map(|c| colour[c] + fraction * (speck.colour[c] - colour[c]));
                     }
                 }
                 let pixel = row * plane.width + column;

@@ -209,12 +209,7 @@ impl Changes<'_> {
 
     fn recipe(&mut self) {
         let (a, b) = (self.a, self.b);
-        let leaves = |view: &View| {
-            let mut leaves = Vec::new();
-            flatten(&view.tree(), &mut Vec::new(), &mut leaves);
-            leaves
-        };
-        let (old, new) = (leaves(a), leaves(b));
+        let (old, new) = (flatten(&a.tree()), flatten(&b.tree()));
         let mut paths: Vec<&Vec<String>> = new.iter().map(|(path, _)| path).collect();
         paths.extend(old.iter().map(|(path, _)| path).filter(|path| !new.iter().any(|(other, _)| other == *path)));
         // Both forms of momentum make the same steps while the rate stays.

@@ -104,7 +104,7 @@ const UNITS: &[(&[&str], &str)] = &[
 ];
 
 /// `32k iterations` as `32000 steps`: how a number with another tool's unit, or with `k`, is written here.
-pub fn moment(text: &str) -> Option<String> {
+pub fn milestone(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
     let split = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '_'))).unwrap_or(text.len());
     let (digits, rest) = text.split_at(split);
@@ -125,12 +125,12 @@ mod tests {
     use super::*;
     use crate::diagnostic::{Code, Diagnostic};
     use crate::recipe::interval::Interval;
-    use crate::recipe::schedule::Moment;
+    use crate::recipe::milestone::Milestone;
     use crate::recipe::{self, RecipeSource};
     use crate::source::SourceMap;
     use std::path::Path;
 
-    fn told(text: &str) -> Vec<Diagnostic> {
+    fn reported(text: &str) -> Vec<Diagnostic> {
         let source = RecipeSource::text(Path::new("recipe.yaml"), text);
         recipe::read(source, &mut SourceMap::new()).map(|_| Vec::new()).unwrap_or_else(|errors| errors)
     }
@@ -159,12 +159,14 @@ mod tests {
                 for place in *places {
                     let (section, ours) = place.rsplit_once('.').unwrap_or(("", place));
                     // What it means is a key, so that it is not called unknown.
-                    let there = told(&with(section, ours));
+                    let there = reported(&with(section, ours));
                     assert!(there.iter().all(|error| !error.message.contains("no key")), "{place}: {there:?}");
                     // Written where it belongs, it is told by its name; elsewhere, by its place.
                     if *word != ours {
-                        let here =
-                            told(&with(if place.starts_with("schedule.every") { "schedule" } else { section }, word));
+                        let here = reported(&with(
+                            if place.starts_with("schedule.every") { "schedule" } else { section },
+                            word,
+                        ));
                         let error = here
                             .iter()
                             .find(|error| error.message.contains("no key"))
@@ -173,7 +175,7 @@ mod tests {
                         assert!(help.contains(ours), "{section} {word}: {help}");
                     }
                 }
-                let at_top = told(&with("", word));
+                let at_top = reported(&with("", word));
                 let first = places[0];
                 assert_eq!((at_top[0].code, at_top.len()), (Code::RecipeSyntax, 1), "{word}: {at_top:?}");
                 assert!(at_top[0].help.join(" ").contains(first), "{word}: {at_top:?}");
@@ -201,7 +203,7 @@ mod tests {
                 for written in [(*word).to_string(), word.to_uppercase().replace('-', "_")] {
                     let helped = keys.iter().any(|(key, form)| {
                         let text = format!("{key}: {}\n", form.replace('W', &format!("\"{written}\"")));
-                        told(&text).iter().any(|error| error.help == [format!("here this is `{ours}`")])
+                        reported(&text).iter().any(|error| error.help == [format!("here this is `{ours}`")])
                     });
                     assert!(helped, "{written} for {ours}");
                 }
@@ -214,13 +216,13 @@ mod tests {
         for (words, ours) in UNITS {
             for word in *words {
                 for text in [format!("30 {word}"), format!("30{word}")] {
-                    let meant = moment(&text).unwrap();
+                    let meant = milestone(&text).unwrap();
                     assert_eq!(meant, format!("30 {ours}"));
-                    assert!(meant.parse::<Moment>().is_ok() || meant.parse::<Interval>().is_ok(), "{meant}");
+                    assert!(meant.parse::<Milestone>().is_ok() || meant.parse::<Interval>().is_ok(), "{meant}");
                 }
                 let help = format!("write `30 {ours}`");
-                let schedule = told(&format!("schedule: {{kind: step, every: 30 {word}, factor: 0.1}}\n"));
-                let checkpoint = told(&format!("checkpoint: {{every: 30 {word}}}\n"));
+                let schedule = reported(&format!("schedule: {{kind: step, every: 30 {word}, factor: 0.1}}\n"));
+                let checkpoint = reported(&format!("checkpoint: {{every: 30 {word}}}\n"));
                 assert!(
                     schedule.iter().chain(&checkpoint).any(|error| error.help == [help.clone()]),
                     "{word}: {schedule:?}"
@@ -237,7 +239,7 @@ mod tests {
             ("30 bananas", None),
             ("many steps", None),
         ] {
-            assert_eq!(moment(text).as_deref(), meant, "{text}");
+            assert_eq!(milestone(text).as_deref(), meant, "{text}");
         }
         // Where the key has the unit, the number stands alone.
         for (text, help) in [
@@ -246,7 +248,7 @@ mod tests {
             ("epochs: 82 ep\n", "write `82`: the key says the unit"),
             ("epochs: 82 epochs\n", "write `82`: the key says the unit"),
         ] {
-            assert_eq!(told(text)[0].help, [help], "{text}");
+            assert_eq!(reported(text)[0].help, [help], "{text}");
         }
     }
 }

@@ -85,8 +85,8 @@ mod tests {
         let mut sources = SourceMap::new();
         let mut read = |text: &str| recipe::read(RecipeSource::text("r.yaml".as_ref(), text), &mut sources);
         let recipe = read(text).map_err(|errors| {
-            let told = errors.iter().map(|error| format!("{} {}", error.message, error.help.join(" ")));
-            told.collect::<Vec<_>>().join("; ")
+            let reported = errors.iter().map(|error| format!("{} {}", error.message, error.help.join(" ")));
+            reported.collect::<Vec<_>>().join("; ")
         })?;
         let recipe = recipe.recipe;
         assert_eq!(read(&recipe.to_yaml()).unwrap().recipe, recipe);
@@ -120,8 +120,8 @@ mod tests {
             ("init: he_normal", "did you mean `he-normal`?"),
             ("init: {convs: torch}", "did you mean `conv`?"),
         ] {
-            let told = read(text).unwrap_err();
-            assert!(told.contains(part), "{text}: {told}");
+            let reported = read(text).unwrap_err();
+            assert!(reported.contains(part), "{text}: {reported}");
         }
     }
 }

@@ -11,12 +11,12 @@ mod values;
 pub(crate) mod yaml;
 
 use super::interval::Interval;
+use super::milestone::MilestoneError;
 use super::origin::{Origin, Origins, Written};
 use super::profile;
-use super::schedule::MomentError;
 use super::{
-    Augment, Average, BatchNorm, Checkpoint, Length, Lrn, Normalize, PadValue, Pooling, PopulationVariance, Recipe,
-    Resolved, Statistics,
+    Augment, Average, BatchNorm, CheckpointPolicy, Length, Lrn, Normalize, PadValue, Pooling, PopulationVariance,
+    Recipe, Resolved, Statistics,
 };
 use crate::diagnostic::{Code, Diagnostic, LintLevel};
 use crate::graph::layer::{Divisor, Rounding, Squares};
@@ -28,7 +28,7 @@ use schedule::schedule;
 use section::{Problem, Section, Source};
 use serde_yaml::Value;
 use std::path::Path;
-use values::{number, positive, share, truth, whole, word};
+use values::{fraction, number, positive, truth, whole, word};
 
 /// What a recipe is put together from. By default that is nothing: what netc does where nothing is said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,7 +147,7 @@ fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
         hold_out,
         optimizer,
         schedule,
-        label_smoothing: root.read("label_smoothing", share).unwrap_or(default.label_smoothing),
+        label_smoothing: root.read("label_smoothing", fraction).unwrap_or(default.label_smoothing),
         average: average(&mut root),
         init: init(&mut root, default.init),
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
@@ -219,7 +219,7 @@ fn average(root: &mut Section<'_>) -> Option<Average> {
     if section.is_written() && section.value("decay").is_none() {
         section.missing("decay", "the weight of the old average", "write such as `{decay: 0.999}`");
     }
-    let decay = section.read("decay", share);
+    let decay = section.read("decay", fraction);
     section.finish();
     decay.map(|decay| Average { decay })
 }
@@ -286,7 +286,7 @@ fn norm_defaults(section: &mut Section<'_>, default: NormDefaults) -> NormDefaul
     let estimates = [("unbiased", VarianceEstimate::Unbiased), ("biased", VarianceEstimate::Biased)];
     let mut norm = NormDefaults {
         epsilon: section.read("epsilon", positive).map_or(default.epsilon, |number| number as f32),
-        decay: section.read("decay", share).map_or(default.decay, |number| number as f32),
+        decay: section.read("decay", fraction).map_or(default.decay, |number| number as f32),
         running_variance: section
             .read("running_variance", |value| word(value, &estimates))
             .unwrap_or(default.running_variance),
@@ -327,8 +327,8 @@ fn batch_norm(mut section: Section<'_>, default: BatchNorm) -> BatchNorm {
     norm
 }
 
-fn checkpoint(mut section: Section<'_>, default: Checkpoint) -> Checkpoint {
-    let checkpoint = Checkpoint {
+fn checkpoint(mut section: Section<'_>, default: CheckpointPolicy) -> CheckpointPolicy {
+    let checkpoint = CheckpointPolicy {
         every: section.read("every", interval).unwrap_or(default.every),
         keep: section.read("keep", count).unwrap_or(default.keep),
     };
@@ -342,9 +342,9 @@ fn interval(value: &Value) -> Result<Interval, Problem> {
         Value::Number(number) => number.to_string(),
         _ => return Err(Problem::expected("how often, such as `10 minutes`", value)),
     };
-    written.parse().map_err(|error: MomentError| {
+    written.parse().map_err(|error: MilestoneError| {
         let problem = Problem::senseless(format!("`{written}`: {error}"));
-        match foreign::moment(&written).filter(|meant| meant.parse::<Interval>().is_ok()) {
+        match foreign::milestone(&written).filter(|meant| meant.parse::<Interval>().is_ok()) {
             Some(meant) => problem.help(format!("write `{meant}`")),
             None => problem.help("write such as `500 steps`, `1 epoch` or `10 minutes`"),
         }

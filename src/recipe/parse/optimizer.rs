@@ -1,19 +1,20 @@
 //! The `optimizer` of a recipe.
 
 use super::section::{Problem, Section};
-use super::values::{not_negative, positive, share, truth, word};
+use super::values::{fraction, not_negative, positive, truth, word};
 use crate::engine::DecayForm;
-use crate::recipe::optimizer::{Group, Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind};
+use crate::recipe::optimizer::{Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind, RoleGroup};
 use serde_yaml::{Mapping, Value};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum OptimizerName {
     Sgd,
     Adam,
     Adamw,
 }
 
-const KINDS: [(&str, Kind); 3] = [("sgd", Kind::Sgd), ("adam", Kind::Adam), ("adamw", Kind::Adamw)];
+const KINDS: [(&str, OptimizerName); 3] =
+    [("sgd", OptimizerName::Sgd), ("adam", OptimizerName::Adam), ("adamw", OptimizerName::Adamw)];
 
 /// How the recipe says the form of the decay.
 #[derive(Clone, Copy, PartialEq)]
@@ -27,15 +28,15 @@ enum Decay {
 const DECAYS: [(&str, Decay); 3] =
     [("gradient", Decay::Gradient), ("doubled", Decay::Doubled), ("decoupled", Decay::Decoupled)];
 const FORMS: [(&str, MomentumForm); 2] = [("torch", MomentumForm::Torch), ("sutskever", MomentumForm::Sutskever)];
-const GROUPS: [(&str, Group); 2] = [("bias", Group::Bias), ("norm", Group::Norm)];
+const GROUPS: [(&str, RoleGroup); 2] = [("bias", RoleGroup::Bias), ("norm", RoleGroup::Norm)];
 
 /// Reads it; a mistake in the kind leaves SGD.
 pub(super) fn optimizer(mut section: Section<'_>) -> Optimizer {
-    let kind = section.read("kind", |value| word(value, &KINDS)).unwrap_or(Kind::Sgd);
+    let kind = section.read("kind", |value| word(value, &KINDS)).unwrap_or(OptimizerName::Sgd);
     let kind = match kind {
-        Kind::Sgd => OptimizerKind::Sgd(sgd(&mut section)),
-        Kind::Adam => OptimizerKind::Adam(adam(&mut section, "adam")),
-        Kind::Adamw => OptimizerKind::Adamw(adam(&mut section, "adamw")),
+        OptimizerName::Sgd => OptimizerKind::Sgd(sgd(&mut section)),
+        OptimizerName::Adam => OptimizerKind::Adam(adam(&mut section, "adam")),
+        OptimizerName::Adamw => OptimizerKind::Adamw(adam(&mut section, "adamw")),
     };
     let default = Optimizer::of(kind);
     let (decay_form, decay_factor) = decay(&mut section, &default);
@@ -66,7 +67,7 @@ fn sgd(section: &mut Section<'_>) -> Momentum {
     }
     let default = Momentum::default();
     let momentum = Momentum {
-        momentum: section.read("momentum", share).unwrap_or(default.momentum),
+        momentum: section.read("momentum", fraction).unwrap_or(default.momentum),
         momentum_form: section.read("momentum_form", |value| word(value, &FORMS)).unwrap_or(default.momentum_form),
         nesterov: section.read("nesterov", truth).unwrap_or(default.nesterov),
     };
@@ -87,8 +88,8 @@ fn adam(section: &mut Section<'_>, name: &str) -> Moments {
     }
     let default = Moments::default();
     Moments {
-        beta1: section.read("beta1", share).unwrap_or(default.beta1),
-        beta2: section.read("beta2", share).unwrap_or(default.beta2),
+        beta1: section.read("beta1", fraction).unwrap_or(default.beta1),
+        beta2: section.read("beta2", fraction).unwrap_or(default.beta2),
         epsilon: section.read("epsilon", not_negative).unwrap_or(default.epsilon),
     }
 }
@@ -117,7 +118,7 @@ fn decay(section: &mut Section<'_>, default: &Optimizer) -> (DecayForm, f64) {
     (form, factor.unwrap_or(default.decay_factor))
 }
 
-fn except(section: &mut Section<'_>) -> Option<Vec<Group>> {
+fn except(section: &mut Section<'_>) -> Option<Vec<RoleGroup>> {
     section.each("decay_except", |item| word(item, &GROUPS))
 }
 

@@ -2,12 +2,13 @@
 
 use super::foreign;
 use super::section::{Problem, Section};
-use super::values::{not_negative, number, positive, share, word};
-use crate::recipe::schedule::{Anneal, Curve, Moment, MomentError, Schedule, Warmup, WarmupForm};
+use super::values::{fraction, not_negative, number, positive, word};
+use crate::recipe::milestone::{Milestone, MilestoneError};
+use crate::recipe::schedule::{Anneal, Curve, Schedule, Warmup, WarmupForm};
 use serde_yaml::Value;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum CurveName {
     Constant,
     Step,
     Multistep,
@@ -17,14 +18,14 @@ enum Kind {
     OneCycle,
 }
 
-const KINDS: [(&str, Kind); 7] = [
-    ("constant", Kind::Constant),
-    ("step", Kind::Step),
-    ("multistep", Kind::Multistep),
-    ("cosine", Kind::Cosine),
-    ("linear", Kind::Linear),
-    ("polynomial", Kind::Polynomial),
-    ("one-cycle", Kind::OneCycle),
+const KINDS: [(&str, CurveName); 7] = [
+    ("constant", CurveName::Constant),
+    ("step", CurveName::Step),
+    ("multistep", CurveName::Multistep),
+    ("cosine", CurveName::Cosine),
+    ("linear", CurveName::Linear),
+    ("polynomial", CurveName::Polynomial),
+    ("one-cycle", CurveName::OneCycle),
 ];
 
 const EXAMPLE: &str = "write such as `{kind: multistep, at: [50 %, 75 %], factor: 0.1}`";
@@ -33,11 +34,11 @@ const EXAMPLE: &str = "write such as `{kind: multistep, at: [50 %, 75 %], factor
 pub(super) fn schedule(root: &mut Section<'_>, base: f64) -> Option<Schedule> {
     if let Some(Value::String(_)) = root.value("schedule") {
         return root.read("schedule", |value| match word(value, &KINDS)? {
-            Kind::Constant => Ok(Schedule::default()),
-            Kind::Cosine => Ok(Curve::Cosine { minimum: 0.0 }.into()),
-            Kind::Linear | Kind::Polynomial => Ok(Curve::Polynomial { power: 1.0, minimum: 0.0 }.into()),
-            Kind::OneCycle => Ok(Curve::ONE_CYCLE.into()),
-            Kind::Step | Kind::Multistep => {
+            CurveName::Constant => Ok(Schedule::default()),
+            CurveName::Cosine => Ok(Curve::Cosine { minimum: 0.0 }.into()),
+            CurveName::Linear | CurveName::Polynomial => Ok(Curve::Polynomial { power: 1.0, minimum: 0.0 }.into()),
+            CurveName::OneCycle => Ok(Curve::ONE_CYCLE.into()),
+            CurveName::Step | CurveName::Multistep => {
                 Err(Problem::senseless("needs to know when, and by what factor").help(EXAMPLE))
             }
         });
@@ -60,33 +61,33 @@ pub(super) fn schedule(root: &mut Section<'_>, base: f64) -> Option<Schedule> {
             }
             None
         }
-        Some(Kind::Constant) => Some(Curve::Constant),
-        Some(Kind::Step) => {
+        Some(CurveName::Constant) => Some(Curve::Constant),
+        Some(CurveName::Step) => {
             if section.value("every").is_none() {
                 let why = "a step schedule changes the rate again and again";
                 section.missing("every", why, "write such as `30 epochs`");
             }
-            let every = section.read("every", moment);
+            let every = section.read("every", milestone);
             factor(&mut section).zip(every).map(|(factor, every)| Curve::Step { every, factor })
         }
-        Some(Kind::Multistep) => {
+        Some(CurveName::Multistep) => {
             if section.value("at").is_none() {
                 let why = "a multistep schedule changes the rate at moments";
                 section.missing("at", why, "write such as `[50 %, 75 %]`");
             }
-            let at = section.each("at", moment);
+            let at = section.each("at", milestone);
             factor(&mut section).zip(at).map(|(factor, at)| Curve::Multistep { at, factor })
         }
-        Some(Kind::Cosine) => Some(Curve::Cosine { minimum: minimum(&mut section, base) }),
-        Some(Kind::Linear) => Some(Curve::Polynomial { power: 1.0, minimum: minimum(&mut section, base) }),
-        Some(Kind::Polynomial) => {
+        Some(CurveName::Cosine) => Some(Curve::Cosine { minimum: minimum(&mut section, base) }),
+        Some(CurveName::Linear) => Some(Curve::Polynomial { power: 1.0, minimum: minimum(&mut section, base) }),
+        Some(CurveName::Polynomial) => {
             let power = section.read("power", positive).unwrap_or(1.0);
             Some(Curve::Polynomial { power, minimum: minimum(&mut section, base) })
         }
-        Some(Kind::OneCycle) => Some(one_cycle(&mut section)),
+        Some(CurveName::OneCycle) => Some(one_cycle(&mut section)),
     };
     let warmup = match kind {
-        Some(Kind::OneCycle) => {
+        Some(CurveName::OneCycle) => {
             let why = "a one-cycle schedule is its own warm-up";
             section.refuse("warmup", why, "remove it; `peak` and `start_factor` say how the rate goes up");
             None
@@ -118,7 +119,7 @@ fn one_cycle(section: &mut Section<'_>) -> Curve {
     let Curve::OneCycle { peak, start_factor, end_factor, anneal } = Curve::ONE_CYCLE else { return Curve::Constant };
     let anneals = [("cosine", Anneal::Cosine), ("linear", Anneal::Linear)];
     Curve::OneCycle {
-        peak: section.read("peak", moment).unwrap_or(peak),
+        peak: section.read("peak", milestone).unwrap_or(peak),
         start_factor: section.read("start_factor", reciprocal).unwrap_or(start_factor),
         end_factor: section.read("end_factor", reciprocal).unwrap_or(end_factor),
         anneal: section.read("anneal", |value| word(value, &anneals)).unwrap_or(anneal),
@@ -144,36 +145,42 @@ fn warmup(section: &mut Section<'_>) -> Option<Warmup> {
                 section.missing("length", "how long the warm-up is", "write such as `5 epochs`");
             }
             let forms = [("linear", WarmupForm::Linear), ("constant", WarmupForm::Constant)];
-            let length = section.read("length", moment);
-            let from = section.read("from", share).unwrap_or(FROM);
+            let length = section.read("length", milestone);
+            let from = section.read("from", fraction).unwrap_or(FROM);
             let form = section.read("form", |value| word(value, &forms)).unwrap_or_default();
             section.finish();
             length.map(|length| Warmup { length, from, form })
         }
-        _ => section.read("warmup", moment).map(|length| Warmup { length, from: FROM, form: WarmupForm::default() }),
+        _ => section.read("warmup", milestone).map(|length| Warmup { length, from: FROM, form: WarmupForm::default() }),
     }
 }
 
-fn moment(value: &Value) -> Result<Moment, Problem> {
+fn milestone(value: &Value) -> Result<Milestone, Problem> {
     let written = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return Err(Problem::expected("a moment, such as `32000 steps`", value)),
     };
-    let moment: Moment = written.parse().map_err(|error: MomentError| {
+    let milestone: Milestone = written.parse().map_err(|error: MilestoneError| {
         let problem = Problem::senseless(format!("`{written}`: {error}"));
         match error {
-            MomentError::NoUnit => {
+            MilestoneError::NoUnit => {
                 let percent =
                     if number(value).is_ok_and(|number| number <= 100.0) { ", or as `%` of the run" } else { "" };
                 problem.help(format!("write `{written} steps` or `{written} epochs`{percent}"))
             }
-            MomentError::Unit(_) => match foreign::moment(&written).filter(|meant| meant.parse::<Moment>().is_ok()) {
-                Some(meant) => problem.help(format!("write `{meant}`")),
-                None => problem.help("the units are `steps`, `epochs` and `%`"),
-            },
+            MilestoneError::Unit(_) => {
+                match foreign::milestone(&written).filter(|meant| meant.parse::<Milestone>().is_ok()) {
+                    Some(meant) => problem.help(format!("write `{meant}`")),
+                    None => problem.help("the units are `steps`, `epochs` and `%`"),
+                }
+            }
             _ => problem,
         }
     })?;
-    if moment.is_zero() { Err(Problem::senseless(format!("`{written}` is where the run starts"))) } else { Ok(moment) }
+    if milestone.is_zero() {
+        Err(Problem::senseless(format!("`{written}` is where the run starts")))
+    } else {
+        Ok(milestone)
+    }
 }

@@ -301,11 +301,12 @@ impl<'a> Section<'a> {
                 if self.path.is_empty() { "a recipe".to_string() } else { format!("`{}`", self.path.join(".")) };
             let message = format!("{place} has no key `{name}`");
             let source = self.source;
-            let told =
+            let reported =
                 source.diagnose(&borrowed(&path), Part::Key, Code::RecipeSyntax, message, "not known", Some(help));
-            let written = told.span().filter(|span| source.file.as_ref().is_some_and(|(file, _)| *file == span.file));
+            let written =
+                reported.span().filter(|span| source.file.as_ref().is_some_and(|(file, _)| *file == span.file));
             let fix = meant.zip(written).map(|(meant, span)| Fix::replace(format!("write `{meant}`"), span, meant));
-            source.errors.borrow_mut().push(told.fix(fix.map(Fix::unsafely)));
+            source.errors.borrow_mut().push(reported.fix(fix.map(Fix::unsafely)));
         }
     }
 }

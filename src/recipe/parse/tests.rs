@@ -2,8 +2,9 @@ use super::*;
 use crate::diagnostic::render;
 use crate::engine::DecayForm;
 use crate::lower::defaults::{InitRule, InitRules};
-use crate::recipe::optimizer::{Group, Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind};
-use crate::recipe::schedule::{Anneal, Curve, Moment, Schedule, Warmup, WarmupForm};
+use crate::recipe::milestone::Milestone;
+use crate::recipe::optimizer::{Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind, RoleGroup};
+use crate::recipe::schedule::{Anneal, Curve, Schedule, Warmup, WarmupForm};
 use proptest::prelude::*;
 
 fn read(text: &str, sets: &[&str]) -> (Result<Recipe, Vec<Diagnostic>>, SourceMap) {
@@ -67,7 +68,7 @@ checkpoint: {every: 10 minutes, keep: 5}
             weight_decay: 5e-4,
             decay_form: DecayForm::Decoupled,
             decay_factor: 2.0,
-            decay_except: vec![Group::Bias, Group::Norm],
+            decay_except: vec![RoleGroup::Bias, RoleGroup::Norm],
             groups: vec![
                 NamedGroup { pattern: "stage1.*".into(), rate_factor: 0.1, decay_factor: 1.0 },
                 NamedGroup { pattern: "fc".into(), rate_factor: 1.0, decay_factor: 0.0 },
@@ -76,10 +77,10 @@ checkpoint: {every: 10 minutes, keep: 5}
         },
         schedule: Schedule {
             curve: Curve::Multistep {
-                at: vec![Moment::Steps(32_000), Moment::Epochs(40.0), Moment::Percent(75.0)],
+                at: vec![Milestone::Steps(32_000), Milestone::Epochs(40.0), Milestone::Percent(75.0)],
                 factor: 0.5,
             },
-            warmup: Some(Warmup { length: Moment::Steps(400), from: 0.2, form: WarmupForm::Constant }),
+            warmup: Some(Warmup { length: Milestone::Steps(400), from: 0.2, form: WarmupForm::Constant }),
         },
         label_smoothing: 0.1,
         average: Some(Average { decay: 0.999 }),
@@ -97,7 +98,7 @@ checkpoint: {every: 10 minutes, keep: 5}
         pooling: Pooling { rounding: Rounding::Ceil, divisor: Divisor::ImageOnly },
         lrn: Lrn { squares: Squares::Sum },
         seed: 7,
-        checkpoint: Checkpoint { every: Interval::Minutes(10.0), keep: 5 },
+        checkpoint: CheckpointPolicy { every: Interval::Minutes(10.0), keep: 5 },
     };
     let recipe = read(text, &[]).0.unwrap();
     assert_eq!(recipe, expected);
@@ -166,8 +167,12 @@ fn each_optimizer_has_its_defaults() {
 #[test]
 fn one_cycle_has_pytorchs_defaults() {
     let schedule = read("schedule: one-cycle", &[]).0.unwrap().schedule;
-    let curve =
-        Curve::OneCycle { peak: Moment::Percent(30.0), start_factor: 0.04, end_factor: 4e-6, anneal: Anneal::Cosine };
+    let curve = Curve::OneCycle {
+        peak: Milestone::Percent(30.0),
+        start_factor: 0.04,
+        end_factor: 4e-6,
+        anneal: Anneal::Cosine,
+    };
     assert_eq!(schedule, curve.into());
     assert_eq!(read("schedule: {kind: one-cycle}", &[]).0.unwrap().schedule, schedule);
 }
@@ -320,7 +325,7 @@ fn he2015_is_the_papers() {
     assert_eq!(recipe.optimizer.kind, OptimizerKind::Sgd(Momentum::default()));
     assert_eq!((recipe.augment.pad, recipe.augment.flip), (4, true));
     assert_eq!((recipe.init, &recipe.normalize), (InitRule::HeNormal.into(), &Normalize::PerPixelMean));
-    let at = vec![Moment::Steps(32_000), Moment::Steps(48_000)];
+    let at = vec![Milestone::Steps(32_000), Milestone::Steps(48_000)];
     assert_eq!(recipe.schedule, Curve::Multistep { at, factor: 0.1 }.into());
     // A short run is the beginning of the long one.
     let short = load(&["steps=300".into()]);

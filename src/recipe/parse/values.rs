@@ -48,7 +48,7 @@ pub fn whole(value: &Value, least: u64) -> Result<u64, Problem> {
 
 /// A number that was written with a unit, which its key has already, or with a `k`.
 fn with_unit(value: &Value, problem: Problem) -> Problem {
-    let meant = value.as_str().and_then(foreign::moment);
+    let meant = value.as_str().and_then(foreign::milestone);
     match meant.as_deref().map(|meant| meant.split_once(' ').unwrap_or((meant, ""))) {
         Some((number, "")) => problem.help(format!("write `{number}`")),
         Some((number, _)) => problem.help(format!("write `{number}`: the key says the unit")),
@@ -78,7 +78,7 @@ pub fn positive(value: &Value) -> Result<f64, Problem> {
 ///
 /// # Errors
 /// When it is something else.
-pub fn share(value: &Value) -> Result<f64, Problem> {
+pub fn fraction(value: &Value) -> Result<f64, Problem> {
     let number = number(value)?;
     if (0.0..1.0).contains(&number) { Ok(number) } else { Err(Problem::senseless("must be at least 0 and below 1")) }
 }
@@ -148,7 +148,7 @@ mod tests {
     fn bounds_hold() {
         assert!(positive(&yaml("0")).is_err() && not_negative(&yaml("0")).is_ok());
         assert!(not_negative(&yaml("-1e-9")).is_err());
-        assert!(share(&yaml("1.0")).is_err() && share(&yaml("0.9")).is_ok());
+        assert!(fraction(&yaml("1.0")).is_err() && fraction(&yaml("0.9")).is_ok());
         assert!(truth(&yaml("yes")).is_err() && truth(&yaml("true")).unwrap());
     }
 

@@ -48,6 +48,23 @@ pub fn find(text: &str, file: FileId, path: &[&str], part: Part) -> Option<Span>
     Some(Span::new(file, start..start + length))
 }
 
+/// Every value of a tree with the keys that lead to it, in the order of the text; a list is one value.
+pub fn leaves(tree: &Value) -> Vec<(Vec<String>, &Value)> {
+    let mut leaves = Vec::new();
+    descend(tree, &mut Vec::new(), &mut leaves);
+    leaves
+}
+
+fn descend<'v>(tree: &'v Value, path: &mut Vec<String>, leaves: &mut Vec<(Vec<String>, &'v Value)>) {
+    let Value::Mapping(map) = tree else { return leaves.push((path.clone(), tree)) };
+    for (key, value) in map {
+        // The keys of a recipe are words, whatever its values are.
+        path.push(key.as_str().unwrap_or_default().to_string());
+        descend(value, path, leaves);
+        path.pop();
+    }
+}
+
 const FOUND: &str = "\u{1}found\u{1}";
 
 /// Byte offset of a line and column, both from 1, the column in characters.
@@ -241,6 +258,18 @@ schedule:
   'quoted': x
 other: {batch: 7}
 ";
+
+    #[test]
+    fn leaves_have_the_keys_that_lead_to_them() {
+        let tree = parse(TEXT, FileId(0)).unwrap();
+        let paths: Vec<String> = leaves(&tree).iter().map(|(path, _)| path.join(".")).collect();
+        let expected =
+            ["batch", "optimizer.kind", "optimizer.momentum", "schedule.kind", "schedule.at", "schedule.quoted"];
+        assert_eq!(paths, [&expected[..], &["other.batch"]].concat());
+        assert_eq!(leaves(&tree)[4].1.as_sequence().map(Vec::len), Some(2));
+        assert_eq!(leaves(&tree)[6].1.as_u64(), Some(7));
+        assert!(leaves(&parse("{}", FileId(0)).unwrap()).is_empty());
+    }
 
     fn found(path: &[&str], part: Part) -> Option<&'static str> {
         find(TEXT, FileId(0), path, part).map(|span| &TEXT[span.range()])

@@ -106,21 +106,7 @@ pub(crate) mod tests {
 
     /// An epoch of ten steps.
     pub fn report(epoch: u64) -> EpochReport {
-        let score = Score { loss: 0.1 + 0.2, accuracy: 1.0 / 3.0, images: 3 };
-        EpochReport {
-            epoch,
-            step: 10 * epoch,
-            total_steps: 30,
-            rate: 0.1,
-            train: score,
-            held_out: None,
-            test: score,
-            test_moving: Some(score),
-            test_last: None,
-            images_per_second: 5.5,
-            seconds: 0.7,
-            waited: 0.0,
-        }
+        crate::train::report::tests::epoch(epoch, 1.0 / 3.0, None)
     }
 
     #[test]

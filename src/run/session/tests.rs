@@ -8,6 +8,8 @@ use crate::recipe::{self, Length, RecipeSource};
 use crate::run::folder::tests::Scratch;
 use crate::run::weights;
 use crate::source::SourceMap;
+use crate::train::report::tests::epoch;
+use crate::train::report::{Best, EpochReport};
 use std::path::Path;
 
 fn train(
@@ -47,11 +49,11 @@ fn a_run_leaves_what_it_should() {
     let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), &lines[1]["epoch"], &lines[1]["test"]["images"]), (2, &2.into(), &50.into()));
     // What the weights reached is beside them, and with what chose them.
-    let chosen = about.results.unwrap();
-    assert_eq!((chosen.chosen_by, chosen.reached.epoch), (results::Choice::LastEpoch, 2));
-    assert_eq!(lines[1]["test"]["accuracy"].as_f64(), Some(chosen.reached.test.accuracy));
-    let told = std::fs::read_to_string(folder.path().join(results::FILE_NAME)).unwrap();
-    assert_eq!(serde_json::from_str::<Results>(&told).unwrap().last, chosen.reached);
+    let selected = about.results.unwrap();
+    assert_eq!((selected.by, selected.scores.epoch), (results::SelectedBy::LastEpoch, 2));
+    assert_eq!(lines[1]["test"]["accuracy"].as_f64(), Some(selected.scores.test.accuracy));
+    let text = std::fs::read_to_string(folder.path().join(results::FILE_NAME)).unwrap();
+    assert_eq!(serde_json::from_str::<Results>(&text).unwrap().last, selected.scores);
     let text = std::fs::read_to_string(folder.path().join(RECIPE)).unwrap();
     let again = recipe::read(RecipeSource::text(Path::new("recipe.yaml"), &text), &mut SourceMap::new());
     assert_eq!(again.unwrap().recipe, recipe);
@@ -93,9 +95,49 @@ fn the_best_on_held_out_images_is_kept() {
     train(&program, &recipe, &data, &folder, &Stop::new(), false).unwrap();
     assert!(!folder.best().exists());
     let folder = RunFolder::at(&scratch.0.join("held")).unwrap();
-    let finished = train(&program, &Recipe { hold_out: 60, ..recipe }, &data, &folder, &Stop::new(), false).unwrap();
+    train(&program, &Recipe { hold_out: 60, ..recipe }, &data, &folder, &Stop::new(), false).unwrap();
+    let metrics = std::fs::read_to_string(folder.metrics()).unwrap();
+    let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let accuracy = |line: &serde_json::Value| line["held_out"]["accuracy"].as_f64().unwrap();
+    let first = lines.iter().reduce(|best, line| if accuracy(line) > accuracy(best) { line } else { best });
     let best = weights::read(&folder.best(), &program).unwrap();
-    assert_eq!(best.about.unwrap().steps, finished.outcome.position.best.unwrap().report.step);
+    assert_eq!(Some(best.about.unwrap().steps), first.unwrap()["step"].as_u64());
+}
+
+/// The same where it is known which epoch is which: the test images like the first and the last best, and choose nothing.
+#[test]
+fn test_images_choose_no_weights() {
+    let scratch = Scratch::new("session-choice");
+    let program = mock::program(Shape::map(1, 12, 12), 10);
+    let options = LoadOptions { input: Some(program.input()), train: Take::First(20), test: Take::First(5) };
+    let data = DataSet::load("shapes", &options).unwrap();
+    let engine = select::engine(Selection::default(), program.clone()).unwrap();
+    let identity = Identity::of(engine.as_ref(), &Recipe::default(), &data);
+    let best_after = |name: &str, epochs: &[EpochReport]| {
+        let folder = RunFolder::at(&scratch.0.join(name)).unwrap();
+        let mut record = Record {
+            folder: &folder,
+            program: &program,
+            identity: &identity,
+            normalization: &Normalization::None,
+            about: About::default(),
+            keep: recipe::CheckpointPolicy::default(),
+            kept: (0, Instant::now()),
+            log: Log::after(0, &folder).unwrap(),
+        };
+        let evaluated = Evaluated::of_training(State::initial(&program, 1));
+        let mut best = None;
+        for report in epochs {
+            let now = Best::update(best, *report);
+            record.epoch(report, &now, &evaluated).unwrap();
+            best = Some(now);
+        }
+        folder.best().exists().then(|| weights::read(&folder.best(), &program).unwrap().about.unwrap().results.unwrap())
+    };
+    let held_out = [epoch(1, 0.7, Some(0.5)), epoch(2, 0.6, Some(0.8)), epoch(3, 0.9, Some(0.8))];
+    let kept = best_after("held", &held_out).unwrap();
+    assert_eq!((kept.by, kept.scores.epoch, kept.scores.step), (results::SelectedBy::HeldOut, 2, 20));
+    assert!(best_after("plain", &[epoch(1, 0.7, None), epoch(2, 0.9, None)]).is_none());
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub fn bytes(program: &Program, about: &About) -> Vec<u8> {
 }
 
 fn start(program: &Program, seed: u64) -> Evaluated {
-    Evaluated { state: State::initial(&program, seed), ..Evaluated::default() }
+    Evaluated { state: State::initial(program, seed), ..Evaluated::default() }
 }
 
 fn about() -> About {

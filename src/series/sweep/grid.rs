@@ -10,7 +10,7 @@ const NAME: usize = 100;
 
 /// What one value of a setting is said with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum GivenBy {
     /// `--set`
     Set,
     /// `-p`
@@ -19,8 +19,8 @@ enum Kind {
 
 /// Something that takes several values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Axis {
-    kind: Kind,
+pub struct SweepAxis {
+    kind: GivenBy,
     /// Such as `optimizer.weight_decay`.
     pub key: String,
     /// In the order they were given in.
@@ -42,7 +42,7 @@ pub struct Setting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grid {
     /// What takes several values.
-    pub axes: Vec<Axis>,
+    pub axes: Vec<SweepAxis>,
     /// Every combination of their values, the last axis changing first.
     pub settings: Vec<Setting>,
 }
@@ -60,7 +60,8 @@ impl Grid {
     /// # Errors
     /// [`Code::RecipeSet`] for values that are empty or come twice, keys that come twice, and far too many settings.
     pub fn new(sets: &[String], parameters: &[String], own: &[String]) -> Result<Self, Vec<Diagnostic>> {
-        let said = sets.iter().map(|text| (Kind::Set, text)).chain(parameters.iter().map(|p| (Kind::Parameter, p)));
+        let said =
+            sets.iter().map(|text| (GivenBy::Set, text)).chain(parameters.iter().map(|p| (GivenBy::Parameter, p)));
         let (mut axes, mut errors) = (Vec::new(), Vec::new());
         for (kind, text) in said.clone() {
             let Some((key, value)) = text.split_once('=') else { continue };
@@ -68,10 +69,10 @@ impl Grid {
             if values.len() < 2 {
                 continue;
             }
-            let axis = Axis { kind, key: key.trim().into(), values };
-            let same = |of: Kind, other: &str| of == kind && key_of(other) == axis.key;
+            let axis = SweepAxis { kind, key: key.trim().into(), values };
+            let same = |of: GivenBy, other: &str| of == kind && key_of(other) == axis.key;
             let said = said.clone().filter(|(kind, other)| same(*kind, other)).count();
-            errors.extend(axis.mistake(said, own.iter().any(|other| same(Kind::Set, other))));
+            errors.extend(axis.mistake(said, own.iter().any(|other| same(GivenBy::Set, other))));
             axes.push(axis);
         }
         let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
@@ -114,11 +115,11 @@ impl Grid {
     }
 }
 
-impl Axis {
+impl SweepAxis {
     /// `said` is how often its key is given, `own` whether an option of its own gives it too.
     fn mistake(&self, said: usize, own: bool) -> Option<Diagnostic> {
-        let Axis { kind, key, values } = self;
-        let option = if *kind == Kind::Set { "--set " } else { "-p " };
+        let SweepAxis { kind, key, values } = self;
+        let option = if *kind == GivenBy::Set { "--set " } else { "-p " };
         let whole = format!("`{option}{key}={}`", values.join(","));
         let wrong = |message: String| Some(Diagnostic::new(Code::RecipeSet, message));
         if values.iter().any(String::is_empty) {
@@ -139,8 +140,8 @@ fn key_of(text: &str) -> &str {
     text.split_once('=').map_or(text, |(key, _)| key).trim()
 }
 
-fn setting(axes: &[Axis], values: Vec<String>, sets: &[String], parameters: &[String]) -> Setting {
-    let one = |kind: Kind, texts: &[String]| {
+fn setting(axes: &[SweepAxis], values: Vec<String>, sets: &[String], parameters: &[String]) -> Setting {
+    let one = |kind: GivenBy, texts: &[String]| {
         let chosen = |text: &String| {
             let axis = axes.iter().position(|axis| axis.kind == kind && axis.key == key_of(text));
             match axis.and_then(|axis| values.get(axis)) {
@@ -150,7 +151,7 @@ fn setting(axes: &[Axis], values: Vec<String>, sets: &[String], parameters: &[St
         };
         texts.iter().map(chosen).collect()
     };
-    Setting { sets: one(Kind::Set, sets), parameters: one(Kind::Parameter, parameters), values }
+    Setting { sets: one(GivenBy::Set, sets), parameters: one(GivenBy::Parameter, parameters), values }
 }
 
 /// Splits at commas outside brackets and quotes. What is never closed is left to whoever reads the value.

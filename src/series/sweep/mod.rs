@@ -11,7 +11,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::select::Selection;
 use crate::experiment::{Experiment, Request, RunRequest, load_data, open_engine};
 use crate::graph::dims::Shape;
-use crate::run::folder::RunFolder;
+use crate::run::folder::{RunFolder, occupied};
 use crate::run::identity::{DataIdentity, Identity};
 use crate::run::manifest::{DataRequest, FILE_NAME, Manifest};
 use crate::run::results::{self, Results};
@@ -22,7 +22,7 @@ use crate::train::stop::Stop;
 use grid::Grid;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use table::{Row, Run, State, Table};
+use table::{RunState, SettingRow, SweptRun, Table};
 
 /// Name of the file with everything a sweep came to; it is what tells its folder from others.
 const JSON: &str = "sweep.json";
@@ -58,7 +58,7 @@ pub struct Sweep<'a> {
 
 /// A run that compiles.
 #[derive(Debug)]
-pub struct Plan {
+pub struct PlannedRun {
     /// Index of its setting.
     setting: usize,
     experiment: Experiment,
@@ -90,18 +90,18 @@ pub enum Event<'a> {
         folder: &'a Path,
     },
     /// A run is about to begin.
-    RunBegins(Place<'a>),
+    RunBegins(RunPlace<'a>),
     /// A run ended before the sweep was resumed.
-    EndedBefore(Place<'a>, &'a Results),
+    EndedBefore(RunPlace<'a>, &'a Results),
     /// A run has ended.
-    RunEnded(Place<'a>, &'a Results),
+    RunEnded(RunPlace<'a>, &'a Results),
     /// A run left the numbers; the others are made all the same.
     Diverged(&'a Diagnostic),
 }
 
 /// Which of the runs.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct RunPlace<'a> {
     /// Counted from 1.
     pub number: usize,
     /// How many there are.
@@ -121,14 +121,14 @@ pub trait SweepObserver {
 
 impl Sweep<'_> {
     /// Compiles every run; what is wrong, or doubtful, with several is told once. `None` when a run does not compile.
-    pub fn compile(&self, tell: &mut dyn FnMut(&Diagnostic, &SourceMap)) -> Option<Vec<Plan>> {
-        let (mut plans, mut told, mut failed) = (Vec::new(), Vec::new(), false);
-        let mut tell = |diagnostics: &[Diagnostic], sources: &SourceMap| {
+    pub fn compile(&self, report: &mut dyn FnMut(&Diagnostic, &SourceMap)) -> Option<Vec<PlannedRun>> {
+        let (mut plans, mut reported, mut failed) = (Vec::new(), Vec::new(), false);
+        let mut report = |diagnostics: &[Diagnostic], sources: &SourceMap| {
             for diagnostic in diagnostics {
                 let what = (diagnostic.code, diagnostic.message.clone());
-                if !told.contains(&what) {
-                    tell(diagnostic, sources);
-                    told.push(what);
+                if !reported.contains(&what) {
+                    report(diagnostic, sources);
+                    reported.push(what);
                 }
             }
         };
@@ -146,11 +146,11 @@ impl Sweep<'_> {
                 match Experiment::compile(self.spec, &request) {
                     Ok(experiment) => {
                         first = first.or(Some(experiment.recipe.seed));
-                        tell(&experiment.warnings, &experiment.sources);
-                        plans.push(Plan { setting: index, experiment });
+                        report(&experiment.warnings, &experiment.sources);
+                        plans.push(PlannedRun { setting: index, experiment });
                     }
                     Err(failure) => {
-                        tell(&failure.diagnostics, &failure.sources);
+                        report(&failure.diagnostics, &failure.sources);
                         failed = true;
                         break;
                     }
@@ -166,14 +166,14 @@ impl Sweep<'_> {
     /// When a run does not fit its data, fails in another way than by leaving the numbers, or results cannot be written.
     pub fn run(
         &self,
-        plans: Vec<Plan>,
+        plans: Vec<PlannedRun>,
         stop: impl FnOnce() -> Result<Stop, Diagnostic>,
         watch: &mut dyn SweepObserver,
     ) -> Result<Ended, Diagnostic> {
         let grid = &self.grid;
         let mut loaded: Vec<Loaded> = Vec::new();
         let mut jobs = Vec::new();
-        for Plan { setting, experiment } in plans {
+        for PlannedRun { setting, experiment } in plans {
             let job = self.job(setting, experiment, &mut loaded);
             jobs.push(job.map_err(|error| match grid.settings.get(setting) {
                 Some(setting) if !grid.axes.is_empty() => {
@@ -186,12 +186,13 @@ impl Sweep<'_> {
         let mut table = Table {
             net: net.clone(),
             axes: grid.axes.iter().map(|axis| axis.key.clone()).collect(),
-            rows: grid.settings.iter().map(|s| Row { values: s.values.clone(), runs: Vec::new() }).collect(),
+            rows: grid.settings.iter().map(|s| SettingRow { values: s.values.clone(), runs: Vec::new() }).collect(),
         };
         let folder = self.folder(&format!("{net}-sweep"), &jobs)?;
         for job in &jobs {
-            let state = finished(&folder.join(&job.folder)).map_or(State::Open, |results| State::Finished { results });
-            let run = Run { seed: job.experiment.recipe.seed, folder: job.folder.clone(), state };
+            let state =
+                finished(&folder.join(&job.folder)).map_or(RunState::Open, |results| RunState::Finished { results });
+            let run = SweptRun { seed: job.experiment.recipe.seed, folder: job.folder.clone(), state };
             if let Some(row) = table.rows.get_mut(job.setting) {
                 row.runs.push(run);
             }
@@ -203,9 +204,9 @@ impl Sweep<'_> {
         watch.event(&Event::Begin { net: &net, runs, settings, folder: &folder });
         let mut interrupted = false;
         for (index, job) in jobs.iter().enumerate() {
-            let place = Place { number: index + 1, runs, folder: &job.folder };
+            let place = RunPlace { number: index + 1, runs, folder: &job.folder };
             let Some(run) = table.run(job) else { continue };
-            if let State::Finished { results } = &run.state {
+            if let RunState::Finished { results } = &run.state {
                 watch.event(&Event::EndedBefore(place, results));
                 continue;
             }
@@ -213,7 +214,7 @@ impl Sweep<'_> {
             let state = match self.one(job, &loaded, &folder, &stop, watch) {
                 Err(error) if error.code == Code::LossNotFinite => {
                     watch.event(&Event::Diverged(&error));
-                    State::Diverged { why: error.message }
+                    RunState::Diverged { why: error.message }
                 }
                 Err(error) => {
                     return Err(error
@@ -222,8 +223,8 @@ impl Sweep<'_> {
                 }
                 Ok(state) => state,
             };
-            interrupted = state == State::Open;
-            if let State::Finished { results } = &state {
+            interrupted = state == RunState::Open;
+            if let RunState::Finished { results } = &state {
                 watch.event(&Event::RunEnded(place, results));
             }
             run.state = state;
@@ -274,10 +275,7 @@ impl Sweep<'_> {
             }
         };
         if !self.resume && folder.join(JSON).exists() {
-            let message = format!("`{}` holds a sweep already", folder.display());
-            let diagnostic = Diagnostic::new(Code::OutputFailed, message);
-            return Err(diagnostic
-                .help("go on with it with `--resume`, choose another folder with `--out`, or remove this one"));
+            return Err(occupied(&folder, "sweep"));
         }
         for job in jobs {
             let path = folder.join(&job.folder);
@@ -305,15 +303,15 @@ impl Sweep<'_> {
         folder: &Path,
         stop: &Stop,
         watch: &mut dyn SweepObserver,
-    ) -> Result<State, Diagnostic> {
-        let Some(Loaded { data, .. }) = loaded.get(job.data) else { return Ok(State::Open) };
+    ) -> Result<RunState, Diagnostic> {
+        let Some(Loaded { data, .. }) = loaded.get(job.data) else { return Ok(RunState::Open) };
         let folder = RunFolder::resumed(&folder.join(&job.folder))?;
         let mut engine = open_engine(self.selection, job.experiment.program.clone())?;
         let (limit, threads) = (self.limit, self.selection.threads);
         let run = RunRequest { folder: &folder, resume: true, stop, limit, threads, command: self.command };
         let ended = job.experiment.train_as(job.identity.clone(), data, engine.as_mut(), &run, watch.run().as_mut())?;
         let results = if ended.outcome.interrupted { None } else { finished(folder.path()) };
-        Ok(results.map_or(State::Open, |results| State::Finished { results }))
+        Ok(results.map_or(RunState::Open, |results| RunState::Finished { results }))
     }
 }
 
@@ -338,7 +336,7 @@ struct Job {
 
 impl Table {
     /// Where a job's run is kept.
-    fn run(&mut self, job: &Job) -> Option<&mut Run> {
+    fn run(&mut self, job: &Job) -> Option<&mut SweptRun> {
         self.rows.get_mut(job.setting)?.runs.iter_mut().find(|run| run.folder == job.folder)
     }
 }

@@ -1,6 +1,6 @@
 //! What a sweep came to: means and deviations over seeds, as a table, CSV and JSON.
 
-use crate::run::results::{Reached, Results};
+use crate::run::results::{EpochScores, Results};
 use crate::text::percent;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -44,7 +44,7 @@ impl Spread {
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "status")]
-pub enum State {
+pub enum RunState {
     /// It has ended.
     Finished {
         /// With this.
@@ -61,23 +61,23 @@ pub enum State {
 
 /// A run of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Run {
+pub struct SweptRun {
     /// Its seed.
     pub seed: u64,
     /// Its folder within the sweep's.
     pub folder: String,
     /// How far it is.
     #[serde(flatten)]
-    pub state: State,
+    pub state: RunState,
 }
 
 /// The runs of a setting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct SettingRow {
     /// Its value on each axis.
     pub values: Vec<String>,
     /// One a seed.
-    pub runs: Vec<Run>,
+    pub runs: Vec<SweptRun>,
 }
 
 /// What is told of a run: its name in tables, in files, and how it is found.
@@ -89,7 +89,7 @@ const MEASURES: [Measure; 5] = [
     ("with moving averages", "final_test_moving_accuracy", |results| accuracy(results.last.test_moving)),
     ("final held-out", "final_held_out_accuracy", |results| accuracy(results.last.held_out)),
     ("test where held-out is best", "test_accuracy_where_held_out_is_best", |results| {
-        results.best_on_held_out.map(|Reached { test, .. }| test.accuracy)
+        results.best_on_held_out.map(|EpochScores { test, .. }| test.accuracy)
     }),
     ("best on test, optimistic", "best_on_test_optimistic_accuracy", |results| {
         Some(results.best_on_test_optimistic.test.accuracy)
@@ -101,16 +101,16 @@ fn accuracy(score: Option<crate::train::report::Score>) -> Option<f64> {
     score.map(|score| score.accuracy)
 }
 
-impl Row {
+impl SettingRow {
     fn finished(&self) -> impl Iterator<Item = &Results> {
         self.runs.iter().filter_map(|run| match &run.state {
-            State::Finished { results } => Some(results.as_ref()),
-            State::Diverged { .. } | State::Open => None,
+            RunState::Finished { results } => Some(results.as_ref()),
+            RunState::Diverged { .. } | RunState::Open => None,
         })
     }
 
     fn diverged(&self) -> usize {
-        self.runs.iter().filter(|run| matches!(run.state, State::Diverged { .. })).count()
+        self.runs.iter().filter(|run| matches!(run.state, RunState::Diverged { .. })).count()
     }
 
     fn spread(&self, (_, _, of): &Measure) -> Option<Spread> {
@@ -133,7 +133,7 @@ pub struct Table {
     /// Names of the axes.
     pub axes: Vec<String>,
     /// One a setting.
-    pub rows: Vec<Row>,
+    pub rows: Vec<SettingRow>,
 }
 
 impl Table {
@@ -208,7 +208,7 @@ impl Table {
         if self.diverged() {
             notes.push("runs that diverged are in no mean".into());
         }
-        let held_out = self.rows.iter().flat_map(Row::finished).any(|results| results.last.held_out.is_some());
+        let held_out = self.rows.iter().flat_map(SettingRow::finished).any(|results| results.last.held_out.is_some());
         if self.rows.len() > 1 && !held_out {
             notes.push(
                 "to choose a setting by its test accuracy makes that optimistic: choose by `hold_out` images".into(),
@@ -223,9 +223,9 @@ impl Table {
         let mut text = head.chain(MEASURES.map(|(_, name, _)| name)).map(quoted).collect::<Vec<_>>().join(",") + "\n";
         for (row, run) in self.rows.iter().flat_map(|row| row.runs.iter().map(move |run| (row, run))) {
             let (status, results) = match &run.state {
-                State::Finished { results } => ("finished", Some(results.as_ref())),
-                State::Diverged { .. } => ("diverged", None),
-                State::Open => ("open", None),
+                RunState::Finished { results } => ("finished", Some(results.as_ref())),
+                RunState::Diverged { .. } => ("diverged", None),
+                RunState::Open => ("open", None),
             };
             let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
             let mut cells: Vec<String> = row.values.iter().map(|value| quoted(value)).collect();
@@ -240,7 +240,7 @@ impl Table {
 
     /// Everything.
     pub fn json(&self) -> Value {
-        let setting = |row: &Row| {
+        let setting = |row: &SettingRow| {
             let values = self.axes.iter().cloned().zip(row.values.iter().map(|value| Value::from(value.as_str())));
             let mut setting = Map::from_iter([("values".to_string(), Value::Object(values.collect()))]);
             for measure in &MEASURES {
@@ -284,22 +284,28 @@ mod tests {
     use crate::run::log::tests::report;
     use crate::train::report::Score;
 
-    fn finished(seed: u64, test: f64, held_out: Option<f64>) -> Run {
+    fn finished(seed: u64, test: f64, held_out: Option<f64>) -> SweptRun {
         let mut epoch = report(1);
         epoch.test.accuracy = test;
         epoch.test_moving = None;
         epoch.held_out = held_out.map(|accuracy| Score { accuracy, ..epoch.test });
         let results = Box::new(Results::of("net", seed, &[epoch]).unwrap());
-        Run { seed, folder: format!("seed-{seed}"), state: State::Finished { results } }
+        SweptRun { seed, folder: format!("seed-{seed}"), state: RunState::Finished { results } }
     }
 
     fn sweep(held_out: Option<f64>) -> Table {
-        let diverged = State::Diverged { why: "the loss is NaN".into() };
-        let broken = vec![Run { seed: 0, folder: "x".into(), state: diverged }, finished(1, 0.5, held_out)];
+        let diverged = RunState::Diverged { why: "the loss is NaN".into() };
+        let broken = vec![SweptRun { seed: 0, folder: "x".into(), state: diverged }, finished(1, 0.5, held_out)];
         let rows = vec![
-            Row { values: vec!["[1, 2]".into()], runs: vec![finished(0, 0.6, held_out), finished(1, 0.64, held_out)] },
-            Row { values: vec!["9".into()], runs: broken },
-            Row { values: vec!["8".into()], runs: vec![Run { seed: 0, folder: "y".into(), state: State::Open }] },
+            SettingRow {
+                values: vec!["[1, 2]".into()],
+                runs: vec![finished(0, 0.6, held_out), finished(1, 0.64, held_out)],
+            },
+            SettingRow { values: vec!["9".into()], runs: broken },
+            SettingRow {
+                values: vec!["8".into()],
+                runs: vec![SweptRun { seed: 0, folder: "y".into(), state: RunState::Open }],
+            },
         ];
         Table { net: "net".into(), axes: vec!["at".into()], rows }
     }

@@ -3,10 +3,11 @@ use crate::data::{DataSet, LoadOptions, Take};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::mock::{self, MockEngine};
 use crate::graph::dims::Shape;
+use crate::recipe::milestone::Milestone;
 use crate::recipe::optimizer::Optimizer;
-use crate::recipe::schedule::{Curve, Moment};
+use crate::recipe::schedule::Curve;
 use crate::recipe::{Augment, Length};
-use crate::train::error::{Location, NotFinite, Origin};
+use crate::train::error::{Location, NonFiniteOrigin, NotFinite};
 use crate::train::report::{EvalSet, Evaluated};
 
 const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
@@ -78,7 +79,7 @@ fn run(
     data: &DataSet,
     log: &mut Log,
     fails_at: Option<usize>,
-) -> (MockEngine, Result<Outcome, RunError>) {
+) -> (MockEngine, Result<TrainOutcome, RunError>) {
     let mut engine = MockEngine::new(mock::program(INPUT, 10), recipe.seed);
     engine.fails_at = fails_at;
     let input = Input::new(data, recipe).unwrap();
@@ -144,7 +145,7 @@ fn steps_end_within_an_epoch() {
 
 #[test]
 fn the_schedule_is_followed() {
-    let at = vec![Moment::Steps(2), Moment::Epochs(1.0)];
+    let at = vec![Milestone::Steps(2), Milestone::Epochs(1.0)];
     let schedule = Curve::Multistep { at, factor: 0.5 }.into();
     let recipe = Recipe { schedule, length: Length::Steps(6), ..recipe() };
     // 64 images: 4 steps an epoch.
@@ -193,7 +194,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     assert_eq!(diagnostic.message, "the training loss is NaN at step 26 (learning rate 0.002)");
     assert_eq!(diagnostic.notes, ["it was finite up to step 20", "the weights saved are those of the end of epoch 1"]);
     assert!(diagnostic.help[0].contains("learning_rate=0.0002"), "{:?}", diagnostic.help);
-    let origin = Some(Origin { step: 23, place: Location::Output("conv1".into()) });
+    let origin = Some(NonFiniteOrigin { step: 23, place: Location::Output("conv1".into()) });
     let diagnostic = Diagnostic::from(RunError::NotFinite(Box::new(NotFinite { origin, ..at })));
     assert_eq!(diagnostic.notes[0], "it began in step 23: the first number lost is in the output of `conv1`");
 }
@@ -208,7 +209,7 @@ fn the_first_number_lost_is_found() {
     let origin = at.origin.expect("it happens again");
     // The mock bounds its loss and gradient: only the update can leave the numbers, and only the weights tell of it.
     assert_eq!((at.lost, at.step), (NonFinite::Weights, 13));
-    assert_eq!(origin, Origin { step: 2, place: Location::Update("linear1.weight".into()) });
+    assert_eq!(origin, NonFiniteOrigin { step: 2, place: Location::Update("linear1.weight".into()) });
 }
 
 /// From every checkpoint on, and from wherever it was interrupted, a run comes to the same bits and the same results.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// What every command takes that reads a spec.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Options {
+pub struct SpecArguments {
     /// What to train on: `cifar10`, `mnist`, `shapes` (built in) or a folder with the data
     #[arg(long, value_name = "NAME|DIR")]
     pub data: Option<String>,
@@ -21,7 +21,7 @@ pub struct Options {
     pub parameters: Vec<String>,
 }
 
-impl Options {
+impl SpecArguments {
     /// The changes to the recipe that options of their own make, in the order that they are made in.
     pub fn own(&self, own: Vec<String>) -> Vec<String> {
         // JSON's quotes are YAML's: a folder may have any name.
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_folder_may_have_any_name() {
         for name in ["C:\\data", "{x", "- a # b", "'", "no", "128"] {
-            let options = Options { data: Some(name.into()), ..Options::default() };
+            let options = SpecArguments { data: Some(name.into()), ..SpecArguments::default() };
             let sets = options.request(Vec::new()).sets;
             let recipe = recipe::read(RecipeSource::default().with(&sets), &mut SourceMap::new()).unwrap().recipe;
             assert_eq!(recipe.data, name);
