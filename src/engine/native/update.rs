@@ -7,7 +7,7 @@ use crate::engine::{Rule, Update};
 use rayon::prelude::*;
 
 impl NativeEngine {
-    /// Moves the weights by their gradients, and what follows them.
+    /// Moves the weights by their gradients, and the averages after them.
     pub(super) fn update(&mut self, update: &Update<'_>) {
         /// Below this a handover to another thread costs more than the work.
         const CHUNK: usize = 1 << 15;

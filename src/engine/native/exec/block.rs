@@ -33,6 +33,8 @@ impl Work<'_> {
     pub(super) fn weights(&self, index: usize) -> &[f32] {
         self.parameter(Some(index)).unwrap_or(&[])
     }
+
+    /// Runs one step; `loss` is written by the step that computes it.
     pub fn run(&self, step: &BlockStep, memory: &mut [f32], loss: &mut BlockLoss) -> Result<(), EngineError> {
         match step {
             BlockStep::Forward(step) => self.forward(step, memory, loss),
