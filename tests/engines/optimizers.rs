@@ -150,7 +150,7 @@ fn decoupled_decay_has_the_rate_of_its_group() {
         let kind = if adam { "kind: adamw, epsilon: 0.01" } else { "momentum: 0.9, decay_form: decoupled" };
         let recipe = recipe(&format!("optimizer: {{{kind}, learning_rate: {rate}, weight_decay: {decay}, {GROUPS}}}"));
         let program = program(&recipe);
-        let updates = Updates::new(&recipe, &program, CLOCK);
+        let updates = Updates::new(&recipe, &program, RUN_LENGTH);
         let start = State { parameters: random_state(&program, 5).parameters, ..State::initial(&program, 0) };
         let batches = [OwnedBatch::random(&program, 16, 1), OwnedBatch::random(&program, 16, 2)];
         let mut weights = Weights::from(&start);
