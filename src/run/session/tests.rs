@@ -82,8 +82,8 @@ fn a_run_leaves_what_it_should() {
     }
 }
 
-/// A run without held-out images keeps no best weights, one with them the weights of an epoch that its metrics say was best.
-/// The two kinds of images may agree here; that only the held-out ones choose is the next test.
+/// A run without held-out images keeps no best weights, one with them those of the epoch that its metrics call best. The
+/// two kinds of images may agree here; that only the held-out ones choose is the next test.
 #[test]
 fn best_weights_are_those_of_the_best_epoch_in_the_metrics() {
     let scratch = Scratch::new("session-best");
@@ -105,8 +105,8 @@ fn best_weights_are_those_of_the_best_epoch_in_the_metrics() {
     assert_eq!(Some(best.about.unwrap().steps), first.unwrap()["step"].as_u64());
 }
 
-/// With held-out images the best epoch on those has its weights kept; never the one that the test images like best, which
-/// here is another.
+/// With held-out images the best epoch on those has its weights kept; never the one that the test images like best,
+/// which here is another.
 #[test]
 fn the_best_on_held_out_images_is_kept() {
     let scratch = Scratch::new("session-choice");
