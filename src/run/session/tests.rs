@@ -82,9 +82,10 @@ fn a_run_leaves_what_it_should() {
     }
 }
 
-/// With held-out images the best epoch on those has its weights kept; never the one that the test images like best.
+/// A run without held-out images keeps no best weights, one with them those of the epoch that its metrics call best. The
+/// two kinds of images may agree here; that only the held-out ones choose is the next test.
 #[test]
-fn the_best_on_held_out_images_is_kept() {
+fn best_weights_are_those_of_the_best_epoch_in_the_metrics() {
     let scratch = Scratch::new("session-best");
     let input = Shape::map(1, 12, 12);
     let program = mock::program(input, 10);
@@ -104,9 +105,10 @@ fn the_best_on_held_out_images_is_kept() {
     assert_eq!(Some(best.about.unwrap().steps), first.unwrap()["step"].as_u64());
 }
 
-/// The same where it is known which epoch is which: the test images like the first and the last best, and choose nothing.
+/// With held-out images the best epoch on those has its weights kept; never the one that the test images like best,
+/// which here is another.
 #[test]
-fn test_images_choose_no_weights() {
+fn the_best_on_held_out_images_is_kept() {
     let scratch = Scratch::new("session-choice");
     let program = mock::program(Shape::map(1, 12, 12), 10);
     let options = LoadOptions { input: Some(program.input()), train: Take::First(20), test: Take::First(5) };
