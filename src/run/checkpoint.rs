@@ -185,12 +185,17 @@ impl Checkpoints {
                 None => diagnostic,
             }
         })?;
+        self.prune(keep);
+        Ok(())
+    }
+
+    /// Takes away all but the last `keep`: also what a run that was killed between writing one and this left.
+    pub fn prune(&self, keep: usize) {
         let steps = self.steps();
         for &old in steps.iter().take(steps.len().saturating_sub(keep.max(1))) {
             // One too many is no reason to stop.
             let _ = std::fs::remove_file(self.path(old));
         }
-        Ok(())
     }
 
     /// Takes away what a run that was killed while it wrote left behind.
@@ -255,6 +260,9 @@ mod tests {
         files.tidy();
         assert_eq!(files.steps(), [100, 1_000_000]);
         assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 3);
+        // A run that was killed before it took the third away takes it away when it goes on.
+        files.prune(1);
+        assert_eq!(files.steps(), [1_000_000]);
     }
 
     #[test]

@@ -124,6 +124,8 @@ impl Session<'_> {
             return Ok(Start { position: Position::default(), state, doubts: Vec::new() });
         };
         let Checkpoint { identity, position, state } = Checkpoint::read(&path, program, &self.identity)?;
+        // It is this run's. There may be one too many, if the run was killed between writing one and taking one away.
+        self.folder.checkpoints().prune(self.recipe.checkpoint.keep);
         Ok(Start { position, state, doubts: identity.doubts(&self.identity) })
     }
 

@@ -76,9 +76,13 @@ fn a_run_leaves_what_it_should() {
     // It can be gone on with, and comes to the same end; then there is nothing more to do.
     for _ in 0..2 {
         let folder = RunFolder::resumed(folder.path()).unwrap();
+        // Killed between writing a checkpoint and taking an old one away: it is taken away now.
+        let old = folder.path().join("checkpoints/step-0000000000.safetensors");
+        std::fs::write(&old, b"old").unwrap();
         train(&program, &recipe, &data, &folder, &Stop::new(), true).unwrap();
         assert_eq!(std::fs::read(folder.weights()).unwrap(), bytes);
         assert_eq!(std::fs::read_to_string(folder.metrics()).unwrap().lines().count(), 2);
+        assert!(!old.exists());
     }
 }
 
