@@ -28,7 +28,7 @@ pub enum Images<'a> {
         set: SetId,
         /// The index of each image in its split.
         indices: &'a [u32],
-        /// How each is cropped and flipped; [`Variation::default`] leaves an image as it is.
+        /// How each is cropped and flipped; `Variation::default()` leaves an image as it is.
         variations: &'a [Variation],
     },
 }

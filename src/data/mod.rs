@@ -158,7 +158,7 @@ pub struct DataSet {
 
 impl DataSet {
     /// Loads what `--data` names: `cifar10`, `mnist`, `shapes` or a folder, looking in the places of
-    /// [`SearchPlaces::from_environment`].
+    /// `SearchPlaces::from_environment`.
     ///
     /// # Errors
     /// When it is not found, cannot be read or is malformed, or when a limit is 0.

@@ -51,11 +51,11 @@ pub struct Label {
 
 /// The chain of block calls and repeats in which something was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trace {
+pub struct Trace {
     /// The chain, innermost first, in words.
-    pub(crate) text: String,
+    pub text: String,
     /// How many of the notes are shown before it: those that were there when it was added.
-    pub(crate) notes_before: usize,
+    pub notes_before: usize,
 }
 
 /// One message.
@@ -72,7 +72,7 @@ pub struct Diagnostic {
     /// Facts that explain, such as inferred numbers.
     pub notes: Vec<String>,
     /// The block calls and repeats that led there; it is shown among the notes.
-    pub(crate) trace: Option<Box<Trace>>,
+    pub trace: Option<Box<Trace>>,
     /// What to do, in the imperative.
     pub help: Vec<String>,
     /// Changes to the text that would settle it.
@@ -117,7 +117,7 @@ impl Diagnostic {
 
     /// Says by which calls and repeats it was reached, if by any; behind the notes that are there already.
     #[must_use]
-    pub(crate) fn trace(mut self, chain: Option<String>) -> Self {
+    pub fn trace(mut self, chain: Option<String>) -> Self {
         if let Some(text) = chain {
             self.trace = Some(Box::new(Trace { text, notes_before: self.notes.len() }));
         }
@@ -144,7 +144,7 @@ impl Diagnostic {
     }
 
     /// The notes with the trace among them, in the order in which they were added.
-    pub(crate) fn shown_notes(&self) -> Vec<&str> {
+    pub fn shown_notes(&self) -> Vec<&str> {
         let mut shown: Vec<&str> = self.notes.iter().map(String::as_str).collect();
         if let Some(trace) = &self.trace {
             shown.insert(trace.notes_before.min(shown.len()), &trace.text);

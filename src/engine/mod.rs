@@ -43,7 +43,7 @@ pub fn summable(loss: f64) -> f64 {
 /// What was seen since the last reading.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Sum over the images of the loss, each as [`summable`] gives it.
+    /// Sum over the images of the loss, each as `engine::summable` gives it.
     pub loss_sum: f64,
     /// Images whose largest logit is that of their label.
     pub correct: u64,

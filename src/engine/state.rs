@@ -7,7 +7,7 @@ use crate::lower::program::{Program, Statistic};
 /// Everything an engine holds between steps, in the order of the program's tables.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
-    /// One a [`crate::lower::program::Parameter`].
+    /// One a parameter of [`Program::parameters`].
     pub parameters: Vec<Vec<f32>>,
     /// The momentum buffer of each parameter; Adam's first moment.
     pub velocities: Vec<Vec<f32>>,
@@ -15,7 +15,7 @@ pub struct State {
     pub squares: Vec<Vec<f32>>,
     /// The exponential moving average of each parameter; empty when no step has kept one.
     pub averages: Vec<Vec<f32>>,
-    /// One a [`crate::lower::program::Statistic`].
+    /// One a statistic of [`Program::statistics`].
     pub statistics: Vec<Vec<f32>>,
 }
 

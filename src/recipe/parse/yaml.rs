@@ -1,6 +1,6 @@
 //! YAML with places: the values of a recipe, and where each key and value stands in the text.
 //!
-//! serde gives values without places. What it does give a place is an error, so [`Document::find`] walks the text
+//! serde gives values without places. What it does give a place is an error, so `Document::find` walks the text
 //! again with a deserialiser that fails on purpose at the key or value looked for: the YAML parser itself then says
 //! where that is, in block and flow style, with quotes and anchors.
 

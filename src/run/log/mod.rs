@@ -1,4 +1,4 @@
-//! The results of a run's epochs as files: JSON lines and CSV, and [`super::events`] for TensorBoard. The first two are
+//! The results of a run's epochs as files: JSON lines and CSV, and [`events`] for TensorBoard. The first two are
 //! written anew after each epoch, whole or not at all: there is no half line in them after a crash, and a resumed run
 //! has each epoch once.
 

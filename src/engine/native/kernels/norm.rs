@@ -73,7 +73,7 @@ fn sum_lanes(x: &[f32], f: impl Fn(f32, usize) -> f32) -> f64 {
 }
 
 multiversion! {
-    /// partial[2c], partial[2c + 1] ← mean and sum of squared deviations of channel c over the first `images` lanes.
+    /// `partial[2c]`, `partial[2c + 1]` ← mean and sum of squared deviations of channel c over the first `images` lanes.
     pub fn statistics(x: &[f32], plane: usize, images: usize, partial: &mut [f32]) {
         let count = (plane * images) as f64;
         let mask = lane_mask(images);
@@ -137,7 +137,7 @@ multiversion! {
         }
     }
 
-    /// First pass of the backward: partial[2c], partial[2c + 1] ← Σ g and Σ g·(x − mean) of channel c.
+    /// First pass of the backward: `partial[2c]`, `partial[2c + 1]` ← Σ g and Σ g·(x − mean) of channel c.
     ///
     /// `relu`: the gradient is that of relu(y), so it is masked by y > 0, with y computed from x as [`apply`] did.
     /// The gradient itself is left as it is.

@@ -147,7 +147,7 @@ multiversion! {
         }
     }
 
-    /// sums[c] ← sum over the plane and the lanes of x, for each channel of `plane` pixels: a bias gradient.
+    /// `sums[c]` ← sum over the plane and the lanes of x, for each channel of `plane` pixels: a bias gradient.
     pub fn channel_sums(x: &[f32], plane: usize, sums: &mut [f32]) {
         for (sum, channel) in sums.iter_mut().zip(x.chunks_exact(plane * LANES)) {
             let mut total = [0.0f64; LANES];

@@ -3,7 +3,7 @@
 
 use super::simd::Simd;
 
-/// Sums [r][c] = Σ over channels k and taps t of weights[(k·T + t)·R + r] · x[k·`channel_step` + taps\[t\] + c·`column_step`].
+/// Sums `[r][c]` = Σ over channels k and taps t of `weights[(k·T + t)·R + r] · x[k·channel_step + taps[t] + c·column_step]`.
 ///
 /// R·C sums stay in registers over the whole reduction; each step loads C vectors and broadcasts R weights for R·C
 /// multiply-adds. The order of the sum is the same for every R and C.

@@ -475,7 +475,7 @@ struct Sums {
     column_step: usize,
 }
 
-/// dw[r·`filter` + c] += Σ over positions and lanes of dy[r]·x at tap c.
+/// `dw[r·filter + c]` += Σ over positions and lanes of `dy[r]`·x at tap c.
 ///
 /// # Safety
 /// What `sums` describes is readable for R channels from `dy` and at the first C `taps` from `x`; `dw` is writable.

@@ -66,8 +66,8 @@ impl WinogradWeights {
         self.rectangle.area() * LANES
     }
 
-    /// Numbers from one point to the next of the transformed gradient, [point][channel][inner], and of the transformed
-    /// source, [point][inner][channel]: an odd number of vectors.
+    /// Numbers from one point to the next of the transformed gradient, `[point][channel][inner]`, and of the transformed
+    /// source, `[point][inner][channel]`: an odd number of vectors.
     fn gradient_step(&self) -> usize {
         self.shape.group_outputs() * self.inner() + LANES
     }
@@ -310,7 +310,7 @@ fn transpose_window<S: Simd>(
     }
 }
 
-/// sums[r][c] += Σ over i of dy[r][i]·x[i][c] at one point.
+/// `sums[r][c]` += Σ over i of `dy[r][i]·x[i][c]` at one point.
 #[derive(Clone, Copy)]
 struct Product {
     dy: *const f32,
