@@ -14,7 +14,7 @@ use crate::lower::print::Listing;
 use crate::lower::program::Program;
 use crate::recipe::Recipe;
 use crate::syntax::ast::File;
-use crate::train::runner::RunError;
+use crate::train::error::RunError;
 use clap::{Args, ValueEnum};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};

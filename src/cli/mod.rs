@@ -31,7 +31,7 @@ pub mod train;
 
 use crate::diagnostic::Diagnostic;
 use crate::experiment::{Experiment, Request};
-use crate::train::runner::RunError;
+use crate::train::error::RunError;
 use clap::{Parser, Subcommand};
 use output::{Color, Output};
 use spec_arguments::SpecArguments;
@@ -138,25 +138,25 @@ pub fn run() -> ExitCode {
         Command::Train { options, args, runs: Some(runs), .. } => sweep::repeat(options, args, *runs, &output),
         Command::Sweep { options, args } => sweep::sweep(options, args, &output),
         Command::Train { options, args, smoke, runs: None } => {
-            with_program(&args.spec, &options.request(args.sets()), &output, |compiled| {
-                train::train(compiled, args, *smoke)
+            with_program(&args.spec, &options.request(args.sets()), &output, |experiment| {
+                train::train(experiment, args, *smoke)
             })
         }
         Command::Rerun(args) => rerun::run(args, &output),
         Command::Eval { options, args } => {
-            with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
-                eval::eval(compiled.program, &compiled.recipe, &compiled.sources, args)
+            with_program(&args.spec, &options.request(Vec::new()), &output, |experiment| {
+                eval::eval(experiment.program, &experiment.recipe, &experiment.sources, args)
             })
         }
         Command::Recalibrate { options, args } => {
-            with_program(&args.spec, &options.request(Vec::new()), &output, |compiled| {
-                let Experiment { program, recipe, sources, .. } = compiled;
+            with_program(&args.spec, &options.request(Vec::new()), &output, |experiment| {
+                let Experiment { program, recipe, sources, .. } = experiment;
                 recalibrate::recalibrate(program, &recipe, &sources, args).map_err(|error| vec![error])
             })
         }
         Command::Bench { spec, options, args } => {
-            with_program(spec, &options.request(Vec::new()), &output, |compiled| {
-                let text = bench::run(&compiled.program, args).map_err(|error| vec![RunError::from(error).into()])?;
+            with_program(spec, &options.request(Vec::new()), &output, |experiment| {
+                let text = bench::run(&experiment.program, args).map_err(|error| vec![RunError::from(error).into()])?;
                 output.result(text.trim_end());
                 Ok(())
             })
@@ -181,16 +181,16 @@ fn with_program(
     output: &Output,
     then: impl FnOnce(Experiment) -> Result<(), Vec<Diagnostic>>,
 ) -> ExitCode {
-    let compiled = match Experiment::compile(spec, request) {
-        Ok(compiled) => compiled,
+    let experiment = match Experiment::compile(spec, request) {
+        Ok(experiment) => experiment,
         Err(failure) => {
             output.diagnostics(&failure.diagnostics, &failure.sources);
             return ExitCode::FAILURE;
         }
     };
-    output.diagnostics(&compiled.warnings, &compiled.sources);
-    let sources = compiled.sources.clone();
-    match then(compiled) {
+    output.diagnostics(&experiment.warnings, &experiment.sources);
+    let sources = experiment.sources.clone();
+    match then(experiment) {
         Ok(()) => ExitCode::SUCCESS,
         Err(diagnostics) => {
             output.diagnostics(&diagnostics, &sources);

@@ -45,18 +45,18 @@ pub fn run(args: &ScheduleArgs, output: &Output) -> ExitCode {
     sets.extend(args.epochs.map(|epochs| format!("epochs={epochs}")));
     sets.extend(args.steps.map(|steps| format!("steps={steps}")));
     let (sources, diagnostics) = match Experiment::compile(&args.spec, &args.options.request(sets)) {
-        Ok(compiled) => {
-            output.diagnostics(&compiled.warnings, &compiled.sources);
-            match View::new(&compiled, args.limit) {
+        Ok(experiment) => {
+            output.diagnostics(&experiment.warnings, &experiment.sources);
+            match View::new(&experiment, args.limit) {
                 Ok(view) if args.json => {
                     output.json(&view);
                     return ExitCode::SUCCESS;
                 }
                 Ok(view) => {
-                    output.result(view.text(&compiled.recipe).trim_end());
+                    output.result(view.text(&experiment.recipe).trim_end());
                     return ExitCode::SUCCESS;
                 }
-                Err(error) => (compiled.sources, vec![error]),
+                Err(error) => (experiment.sources, vec![error]),
             }
         }
         Err(failure) => (failure.sources, failure.diagnostics),
@@ -93,9 +93,9 @@ struct Point {
 const POINTS: u64 = 1000;
 
 impl View {
-    fn new(compiled: &Experiment, limit: Option<usize>) -> Result<Self, Diagnostic> {
-        let recipe = &compiled.recipe;
-        let Some(known) = description(&recipe.data, Some(compiled.program.input())) else {
+    fn new(experiment: &Experiment, limit: Option<usize>) -> Result<Self, Diagnostic> {
+        let recipe = &experiment.recipe;
+        let Some(known) = description(&recipe.data, Some(experiment.program.input())) else {
             let message = format!("there is no data in `{}` to say how long an epoch is", recipe.data);
             let help = "give `--data cifar10`, `mnist` or `shapes`: the sizes of those are known";
             return Err(Diagnostic::new(Code::DataNotFound, message).help(help));
@@ -116,7 +116,7 @@ impl View {
         let spaced = run_length.total_steps.min(POINTS);
         let place = |index: u64| (index as u128 * run_length.total_steps as u128 / spaced.max(1) as u128) as u64;
         Ok(View {
-            net: compiled.program.net.clone(),
+            net: experiment.program.net.clone(),
             data: known.name,
             images,
             batch: recipe.batch,

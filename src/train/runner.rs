@@ -1,6 +1,6 @@
 //! Training of any program on any engine, from its beginning or from where it was left.
 
-use super::error::{NonFinite, NotFinite};
+use super::error::{NonFinite, NotFinite, RunError};
 use super::evaluation::Evaluation;
 use super::input::Input;
 use super::nan_search::Snapshot;
@@ -13,7 +13,6 @@ use crate::recipe::Recipe;
 use crate::recipe::milestone::RunLength;
 use std::time::{Duration, Instant};
 
-pub use super::error::RunError;
 pub use super::evaluation::evaluate;
 
 /// Steps between readings of the metrics: a device need not be waited for at each step. A slow one is read more often.

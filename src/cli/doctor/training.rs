@@ -9,9 +9,10 @@ use crate::engine::{Engine, State};
 use crate::experiment::open_engine;
 use crate::lower::program::Program;
 use crate::recipe::{Length, Recipe};
+use crate::train::error::RunError;
 use crate::train::input::Input;
 use crate::train::report::{EpochReport, Position};
-use crate::train::runner::{self, RunError};
+use crate::train::runner;
 use crate::train::stop::Stop;
 use std::path::Path;
 

@@ -74,11 +74,13 @@ fn a_run_leaves_what_it_should() {
     assert_eq!(weights::read(&folder.weights(), &program).unwrap().about.unwrap().steps, 0);
     assert!(!folder.metrics().exists() && !folder.path().join(results::FILE_NAME).exists());
     // It can be gone on with, and comes to the same end; then there is nothing more to do.
-    for _ in 0..2 {
+    let old = folder.path().join("checkpoints/step-0000000001.safetensors");
+    for ended in [false, true] {
         let folder = RunFolder::resumed(folder.path()).unwrap();
-        // Killed between writing a checkpoint and taking an old one away: it is taken away now.
-        let old = folder.path().join("checkpoints/step-0000000000.safetensors");
-        std::fs::write(&old, b"old").unwrap();
+        if ended {
+            // Killed between writing a checkpoint and taking an old one away: it is taken away now.
+            std::fs::write(&old, b"old").unwrap();
+        }
         train(&program, &recipe, &data, &folder, &Stop::new(), true).unwrap();
         assert_eq!(std::fs::read(folder.weights()).unwrap(), bytes);
         assert_eq!(std::fs::read_to_string(folder.metrics()).unwrap().lines().count(), 2);
