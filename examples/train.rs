@@ -18,13 +18,13 @@ impl Observer for Losses {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let sets = ["data=shapes", "epochs=3", "batch=32"].map(String::from).to_vec();
+    let sets = ["data=shapes", "epochs=3", "batch=32", "optimizer.learning_rate=0.01"].map(String::from).to_vec();
     let request = Request { sets, ..Request::default() };
     if let Err(failure) = Experiment::compile_text(Path::new("wrong.net"), &NET.replace("relu", "rleu"), &request) {
         failure.diagnostics.iter().for_each(|mistake| println!("{}: {}", mistake.code, mistake.help.join("; ")));
     }
     let experiment = Experiment::compile_text(Path::new("small.net"), NET, &request)?;
-    let data = experiment.load_data(Some(512))?;
+    let data = experiment.load_data(Some(2000))?;
     let mut engine = experiment.engine(Selection::default())?;
     let (folder, stop) = (RunFolder::at(&std::env::temp_dir().join("netc-example"))?, Stop::new());
     experiment.train(&data, engine.as_mut(), &RunRequest::new(&folder, &stop), &mut Losses)?;
