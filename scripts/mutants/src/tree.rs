@@ -224,7 +224,7 @@ fn compile(root: &Path, mutants: &[Mutant]) -> Result<Compiled, Problem> {
         };
     }
     for error in &errors {
-        if !error["spans"].as_array().is_some_and(|spans| !spans.is_empty()) {
+        if error["spans"].as_array().is_none_or(|spans| spans.is_empty()) {
             continue;
         }
         let found = blamed(error, mutants);

@@ -115,9 +115,14 @@ impl Tests<'_> {
     pub fn seen(&self, mutant: usize) -> Result<Option<(String, String)>, Problem> {
         for ((name, path), baseline) in self.built.tests.iter().zip(&self.baseline) {
             let alone = WRITERS.iter().find(|(writer, _)| writer == name).map(|(_, lock)| lock.lock());
-            let how = run(&self.built.root, path, mutant, self.threads, LEAST.max(*baseline * 4))?;
+            let limit = LEAST.max(*baseline * 4);
+            let mut end = run(&self.built.root, path, mutant, self.threads, limit)?;
+            // Runs are killed by the clock: what a busy machine made fail is seen by nobody.
+            if name == "runs" && matches!(end, End::Failed(_)) {
+                end = run(&self.built.root, path, mutant, self.threads, limit)?;
+            }
             drop(alone);
-            if let End::Failed(how) = how {
+            if let End::Failed(how) = end {
                 return Ok(Some((name.clone(), how)));
             }
         }
