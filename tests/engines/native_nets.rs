@@ -154,6 +154,21 @@ fn resnet20_trains_in_little_memory() {
 }
 
 #[test]
+fn the_times_of_a_pass_are_its_own() {
+    let program = lenet5();
+    let batch = OwnedBatch::random(&program, 20, 3);
+    let decay = vec![0.0; program.parameters.len()];
+    let mut engine = native(&program, 2, Isa::best());
+    engine.set_profiling(true);
+    let spent = |engine: &NativeEngine, of| engine.step_times(of).iter().map(|step| step.seconds).sum::<f64>();
+    engine.train_step(&batch.get(), &update(&decay)).unwrap();
+    assert!(spent(&engine, Purpose::Train) > 0.0 && spent(&engine, Purpose::Evaluate) == 0.0);
+    engine.set_profiling(true);
+    engine.evaluate(&batch.get()).unwrap();
+    assert!(spent(&engine, Purpose::Train) == 0.0 && spent(&engine, Purpose::Evaluate) > 0.0);
+}
+
+#[test]
 fn the_plan_says_what_is_allocated() {
     for program in [lenet5(), cifarnet(), resnet_cifar(3)] {
         let decay = vec![0.0; program.parameters.len()];
