@@ -37,6 +37,7 @@ pub fn program(input: Shape, classes: usize) -> Program {
         ops: vec![op("flatten1", OpKind::Flatten, 0, 1), op("linear1", linear, 1, 2)],
         logits: ValueId(2),
         loss: Loss::SoftmaxCrossEntropy { smoothing: 0.0 },
+        norm_group: None,
     }
 }
 

@@ -31,7 +31,7 @@ pub fn lower(checked: &Checked, defaults: &Defaults) -> Program {
     let logits = lowering.value(graph.output);
     let Lowering { values, ops, parameters, statistics, .. } = lowering;
     let loss = Loss::SoftmaxCrossEntropy { smoothing: defaults.label_smoothing };
-    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss }
+    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss, norm_group: None }
 }
 
 struct Lowering<'a> {

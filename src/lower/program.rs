@@ -38,6 +38,8 @@ pub struct Program {
     pub logits: ValueId,
     /// What training minimises.
     pub loss: Loss,
+    /// Images a group of batch norm's statistics in training, by place in the batch; `None`: all of the batch.
+    pub norm_group: Option<usize>,
 }
 
 /// An activation.

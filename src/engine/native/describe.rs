@@ -1,7 +1,6 @@
 //! What the engine tells of itself: its plans, the bytes it takes, the time of each step.
 
 use super::exec::Profile;
-use super::kernels::blocks;
 use super::{NativeEngine, Plan, Purpose};
 use std::sync::atomic::Ordering;
 
@@ -32,9 +31,10 @@ impl NativeEngine {
     /// The plan of a pass as text, with the bytes that a batch of `images` takes: what `netc dump --stage plan` prints.
     pub fn describe(&self, purpose: Purpose, images: usize) -> String {
         let (activations, fixed) = (self.activation_bytes(purpose, images), self.fixed_bytes());
+        let blocks = self.blocking(purpose, images).blocks();
         let (held, what) = match purpose {
-            Purpose::Train => (blocks(images), "blocks"),
-            Purpose::Evaluate => (self.threads.count().min(blocks(images)), "threads, each with the memory of a block"),
+            Purpose::Train => (blocks, "blocks"),
+            Purpose::Evaluate => (self.threads.count().min(blocks), "threads, each with the memory of a block"),
         };
         format!(
             "{}\n{images} images, {held} {what}: {activations} bytes\nweights, velocities, gradients, packed weights, \
@@ -46,9 +46,10 @@ impl NativeEngine {
 
     /// Bytes of activations, gradients of activations and partial sums that a batch of `images` takes.
     pub fn activation_bytes(&self, purpose: Purpose, images: usize) -> usize {
+        let blocks = self.blocking(purpose, images).blocks();
         4 * match purpose {
-            Purpose::Train => self.train.block_len * blocks(images),
-            Purpose::Evaluate => self.evaluate.block_len * self.threads.count().min(blocks(images)),
+            Purpose::Train => self.train.block_len * blocks,
+            Purpose::Evaluate => self.evaluate.block_len * self.threads.count().min(blocks),
         }
     }
 

@@ -27,7 +27,9 @@ pub fn evaluation_coefficients(norms: &mut [NormLayer], parameters: &[Vec<f32>],
     for norm in norms {
         let running = statistics[norm.mean].iter().zip(&statistics[norm.variance]);
         for (channel, (&mean, &variance)) in running.enumerate() {
-            set_coefficients(norm, channel, f64::from(mean), f64::from(variance), parameters);
+            let values = [parameters[norm.scale][channel], parameters[norm.shift][channel]];
+            let statistics = [f64::from(mean), f64::from(variance)];
+            set_coefficients(&mut norm.coefficients[0], channel, norm.epsilon, statistics, values);
         }
     }
 }
@@ -35,7 +37,7 @@ pub fn evaluation_coefficients(norms: &mut [NormLayer], parameters: &[Vec<f32>],
 /// Folds the coefficients of its batch norm into a convolution's weights and bias, if there is one.
 pub fn fold(conv: &mut ConvLayer, norms: &[NormLayer], parameters: &[Vec<f32>]) {
     let Some(folded) = &mut conv.folded else { return };
-    let coefficients = &norms[folded.norm.0].coefficients;
+    let coefficients = &norms[folded.norm.0].coefficients[0];
     let weights = &parameters[conv.weight];
     let filter = weights.len() / folded.bias.len().max(1);
     let filters = folded.weights.chunks_exact_mut(filter.max(1)).zip(weights.chunks_exact(filter.max(1)));

@@ -1,6 +1,7 @@
 //! What the steps look up: layers with weights, their kernels and what is kept of them between steps.
 
 use super::Convolution;
+use super::exec::linear_scratch;
 use super::kernels::buffer::Buffer;
 use super::kernels::conv::{Conv, ConvShape};
 use super::kernels::isa::Isa;
@@ -78,8 +79,9 @@ pub struct NormLayer {
     pub channels: usize,
     /// H·W
     pub plane: usize,
-    /// What turns x into y: of the batch in training, of the running statistics in evaluation.
-    pub coefficients: NormCoefficients,
+    /// What turns x into y: of each group of the batch in training; in evaluation the first is that of the running
+    /// statistics. Never empty.
+    pub coefficients: Vec<NormCoefficients>,
 }
 
 /// All of a program.
@@ -157,7 +159,7 @@ impl Layers {
                         estimate: running_variance,
                         channels,
                         plane: input.plane().area(),
-                        coefficients: NormCoefficients::new(channels),
+                        coefficients: vec![NormCoefficients::new(channels)],
                     });
                     Some(LayerIndex(layers.norms.len() - 1))
                 }
@@ -180,10 +182,20 @@ impl Layers {
         Ok(layers)
     }
 
-    /// Numbers of scratch that a thread needs for any of the layers.
-    pub fn scratch_len(&self, program: &Program) -> usize {
+    /// Room for the coefficients of so many groups.
+    pub fn reserve_groups(&mut self, groups: usize) {
+        for norm in &mut self.norms {
+            if norm.coefficients.len() < groups {
+                norm.coefficients.resize(groups, NormCoefficients::new(norm.channels));
+            }
+        }
+    }
+
+    /// Numbers of scratch that a thread needs for any of the layers, for a batch of so many blocks.
+    pub fn scratch_len(&self, program: &Program, blocks: usize) -> usize {
         let convs = self.convs.iter().map(|conv| conv.kernel.scratch_len());
-        let linears = self.linears.iter().map(|linear| linear.kernel.scratch_len(1));
+        let linears =
+            self.linears.iter().map(|linear| linear.kernel.scratch_len(1) + linear_scratch(linear.inputs, blocks));
         let responses = program.ops.iter().map(|op| match (&op.kind, op.inputs.first()) {
             (OpKind::LocalResponseNorm { .. }, Some(&input)) => {
                 Response::scratch_len_of(program.shape(input).channels())
@@ -200,6 +212,6 @@ impl Layers {
             conv.forward.len() + conv.backward.len() + folded
         };
         let numbers: usize = self.convs.iter().map(conv).sum();
-        4 * (numbers + self.norms.iter().map(|norm| 6 * norm.channels).sum::<usize>())
+        4 * (numbers + self.norms.iter().map(|norm| 7 * norm.channels * norm.coefficients.len()).sum::<usize>())
     }
 }

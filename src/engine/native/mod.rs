@@ -10,6 +10,7 @@
 //! depends on which thread did it: results are the same bits for any number of threads.
 
 pub mod bench;
+mod blocking;
 mod compile;
 mod describe;
 mod exec;
@@ -32,10 +33,10 @@ pub use plan::Plan;
 use crate::data::batch::Batch;
 use crate::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
 use crate::lower::program::Program;
-use exec::{Profile, ThreadPool};
+use exec::{Profile, ThreadPool, tree};
 use kernels::isa::Isa;
 use kernels::loss::BlockLoss;
-use kernels::{LANES, blocks, layout};
+use kernels::{LANES, layout};
 use layers::Layers;
 use memory::Arena;
 use pass::{Packed, TrainingPass};
@@ -95,7 +96,7 @@ impl NativeEngine {
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);
         let evaluate = Plan::new(compile::compile(&program, &layers, Purpose::Evaluate)?);
-        let threads = Arc::new(ThreadPool::new(threads, layers.scratch_len(&program))?);
+        let threads = Arc::new(ThreadPool::new(threads, layers.scratch_len(&program, 1))?);
         let zeros = || program.parameters.iter().map(|p| vec![0.0; p.elements()]).collect::<Vec<_>>();
         Ok(NativeEngine {
             parameters: zeros(),
@@ -128,6 +129,13 @@ impl NativeEngine {
     /// The number of threads in use.
     pub fn threads(&self) -> usize {
         self.threads.count()
+    }
+
+    /// Adds a batch to the metrics.
+    fn count(&mut self, sum: BlockLoss, images: usize) {
+        self.metrics.loss_sum += sum.loss;
+        self.metrics.correct += sum.correct;
+        self.metrics.images += images as u64;
     }
 }
 
@@ -181,23 +189,21 @@ impl Engine for NativeEngine {
             self.update(update);
             Ok(())
         })?;
-        for block in &self.losses[..blocks(batch.len())] {
-            self.metrics.loss_sum += block.loss;
-            self.metrics.correct += block.correct;
-        }
-        self.metrics.images += batch.len() as u64;
+        let blocks = self.blocking(Purpose::Train, batch.len()).blocks();
+        let losses = &self.losses;
+        let sum = tree::fold(0..blocks, &mut |block| losses[block], &BlockLoss::join);
+        self.count(sum.unwrap_or_default(), batch.len());
         Ok(())
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<(), EngineError> {
         let threads = Arc::clone(&self.threads);
         threads.install(|| self.run_evaluate(batch, |_, _| ()))?;
-        for block in &self.shared_losses[..blocks(batch.len())] {
-            let block = block.lock().unwrap_or_else(PoisonError::into_inner);
-            self.metrics.loss_sum += block.loss;
-            self.metrics.correct += block.correct;
-        }
-        self.metrics.images += batch.len() as u64;
+        let blocks = self.blocking(Purpose::Evaluate, batch.len()).blocks();
+        let losses = &self.shared_losses;
+        let mut of_block = |block: usize| *losses[block].lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = tree::fold(0..blocks, &mut of_block, &BlockLoss::join);
+        self.count(sum.unwrap_or_default(), batch.len());
         Ok(())
     }
 
@@ -213,7 +219,10 @@ impl Engine for NativeEngine {
                 self.run_train(batch, TrainingPass::Forward)?;
                 let place = self.train.slots[self.train.logits.0].range();
                 let memory = self.arena.numbers().chunks_exact(self.train.block_len);
-                for (block, logits) in memory.zip(logits.chunks_mut(LANES * classes)) {
+                let blocking = self.blocking(Purpose::Train, batch.len());
+                for (index, block) in memory.take(blocking.blocks()).enumerate() {
+                    let images = blocking.images(index);
+                    let logits = &mut logits[images.start * classes..images.end * classes];
                     layout::unpack(&block[place.clone()], classes, logits);
                 }
             }
@@ -233,8 +242,8 @@ impl Engine for NativeEngine {
         self.run_train(batch, TrainingPass::Forward)?;
         let mut moments = vec![Vec::new(); self.statistics.len()];
         for norm in &self.layers.norms {
-            moments[norm.mean].clone_from(&norm.coefficients.mean);
-            moments[norm.variance].clone_from(&norm.coefficients.variance);
+            moments[norm.mean].clone_from(&norm.coefficients[0].mean);
+            moments[norm.variance].clone_from(&norm.coefficients[0].variance);
         }
         Ok(moments)
     }

@@ -1,7 +1,7 @@
 //! One pass over a batch: room for it, weights packed for the kernels, then the steps of a plan.
 
+use super::blocking::Blocking;
 use super::exec::{Context, Outputs};
-use super::kernels::blocks;
 use super::kernels::loss::BlockLoss;
 use super::layers::Layers;
 use super::memory::Arena;
@@ -31,6 +31,12 @@ pub(super) struct Packed {
 }
 
 impl NativeEngine {
+    /// How a batch of so many images is cut: evaluation knows no groups.
+    pub(super) fn blocking(&self, purpose: Purpose, images: usize) -> Blocking {
+        let group = self.program.norm_group.filter(|_| purpose == Purpose::Train);
+        Blocking::new(images, group)
+    }
+
     /// Makes room for a batch: allocates only when there has not been one so large.
     fn reserve(&mut self, purpose: Purpose, images: usize) -> Result<(), EngineError> {
         let len = self.activation_bytes(purpose, images) / 4;
@@ -38,7 +44,12 @@ impl NativeEngine {
             self.arena = Arena::new(0)?;
             self.arena = Arena::new(len)?;
         }
-        let blocks = blocks(images);
+        let blocking = self.blocking(purpose, images);
+        let blocks = blocking.blocks();
+        if purpose == Purpose::Train {
+            self.layers.reserve_groups(blocking.groups());
+            self.threads.reserve_scratch(self.layers.scratch_len(&self.program, blocks));
+        }
         if self.losses.len() < blocks {
             self.losses.resize(blocks, BlockLoss::default());
             self.shared_losses.resize_with(blocks, Mutex::default);
@@ -52,7 +63,8 @@ impl NativeEngine {
         let forward_only = pass == TrainingPass::Forward;
         self.reserve(Purpose::Train, batch.len())?;
         self.pack(Purpose::Train, forward_only);
-        let blocks = blocks(batch.len());
+        let blocking = self.blocking(Purpose::Train, batch.len());
+        let blocks = blocking.blocks();
         let context = Context {
             plan: &self.train,
             purpose: Purpose::Train,
@@ -60,6 +72,7 @@ impl NativeEngine {
             threads: &self.threads,
             parameters: &self.parameters,
             batch,
+            blocking,
             pixels,
             input_len: self.program.input().elements(),
             move_statistics: pass == TrainingPass::Step,
@@ -86,6 +99,8 @@ impl NativeEngine {
         let pixels = batch::pixels(batch, &self.program)?;
         self.reserve(Purpose::Evaluate, batch.len())?;
         self.pack(Purpose::Evaluate, true);
+        let blocking = self.blocking(Purpose::Evaluate, batch.len());
+        let blocks = blocking.blocks();
         let context = Context {
             plan: &self.evaluate,
             purpose: Purpose::Evaluate,
@@ -93,13 +108,13 @@ impl NativeEngine {
             threads: &self.threads,
             parameters: &self.parameters,
             batch,
+            blocking,
             pixels,
             input_len: self.program.input().elements(),
             move_statistics: false,
-            threads_per_block: self.threads.count() / blocks(batch.len()),
+            threads_per_block: self.threads.count() / blocks,
             profile: self.profile.as_ref().map(|(_, evaluate)| evaluate),
         };
-        let blocks = blocks(batch.len());
         let workers = self.threads.count().min(blocks);
         let memory = &mut self.arena.numbers_mut()[..workers * self.evaluate.block_len];
         let (layers, losses) = (&self.layers, &self.shared_losses[..blocks]);

@@ -47,10 +47,10 @@ impl Work<'_> {
                 let norm = &self.layers.norms[layer.0];
                 if let Some(output) = output {
                     let [x, output, g, partial] = self.slots(memory, [x, output, g, partial])?;
-                    norm::reduce_masking(isa, x, output, g, norm.plane, &norm.coefficients, partial);
+                    norm::reduce_masking(isa, x, output, g, norm.plane, &norm.coefficients[self.group], partial);
                 } else {
                     let [x, g, partial] = self.slots(memory, [x, g, partial])?;
-                    norm::reduce(isa, x, g, norm.plane, &norm.coefficients, relu, partial);
+                    norm::reduce(isa, x, g, norm.plane, &norm.coefficients[self.group], relu, partial);
                 }
             }
             Backward::NormInputGradient { layer, x, g, relu, dx } => {
@@ -58,10 +58,10 @@ impl Work<'_> {
                 let images = self.images.len();
                 if g == dx {
                     let [x, g] = self.slots(memory, [x, g])?;
-                    norm::input_gradient(isa, x, norm.plane, images, &norm.coefficients, relu, g);
+                    norm::input_gradient(isa, x, norm.plane, images, &norm.coefficients[self.group], relu, g);
                 } else {
                     let [x, g, dx] = self.slots(memory, [x, g, dx])?;
-                    norm::input_gradient_to(isa, x, g, norm.plane, images, &norm.coefficients, relu, dx);
+                    norm::input_gradient_to(isa, x, g, norm.plane, images, &norm.coefficients[self.group], relu, dx);
                 }
             }
             Backward::Dropout { stream, rate, dy, dx } => self.dropout(memory, stream, rate, dy, dx)?,

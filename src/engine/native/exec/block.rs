@@ -15,6 +15,8 @@ pub struct Work<'a> {
     pub layers: &'a Layers,
     /// Its images.
     pub images: Range<usize>,
+    /// The group that these are of.
+    pub group: usize,
 }
 
 impl Work<'_> {

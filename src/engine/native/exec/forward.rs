@@ -34,15 +34,15 @@ impl Work<'_> {
                 match addend {
                     Some(addend) if addend != x => {
                         let [x, addend, y] = self.slots(memory, [x, addend, y])?;
-                        norm::apply(isa, x, norm.plane, &norm.coefficients, Some(addend), relu, y);
+                        norm::apply(isa, x, norm.plane, &norm.coefficients[self.group], Some(addend), relu, y);
                     }
                     Some(_) => {
                         let [x, y] = self.slots(memory, [x, y])?;
-                        norm::apply(isa, x, norm.plane, &norm.coefficients, Some(x), relu, y);
+                        norm::apply(isa, x, norm.plane, &norm.coefficients[self.group], Some(x), relu, y);
                     }
                     None => {
                         let [x, y] = self.slots(memory, [x, y])?;
-                        norm::apply(isa, x, norm.plane, &norm.coefficients, None, relu, y);
+                        norm::apply(isa, x, norm.plane, &norm.coefficients[self.group], None, relu, y);
                     }
                 }
             }

@@ -8,13 +8,16 @@ mod backward;
 mod barrier;
 mod block;
 mod forward;
+mod norm;
 mod threads;
+pub mod tree;
 
-pub(crate) use barrier::set_coefficients;
+pub use barrier::linear_scratch;
+pub(crate) use norm::set_coefficients;
 pub use threads::ThreadPool;
 
+use super::blocking::Blocking;
 use super::fuse::Purpose;
-use super::kernels::LANES;
 use super::kernels::isa::Isa;
 use super::kernels::loss::BlockLoss;
 use super::layers::Layers;
@@ -62,6 +65,8 @@ pub struct Context<'a> {
     pub parameters: &'a [Vec<f32>],
     /// The batch.
     pub batch: &'a Batch<'a>,
+    /// How it is cut into blocks, and these into groups.
+    pub blocking: Blocking,
     /// Its images, N×C×H×W.
     pub pixels: &'a [f32],
     /// Numbers of an input image.
@@ -87,11 +92,6 @@ pub struct Outputs<'a> {
 }
 
 impl Context<'_> {
-    /// Images of block `block`.
-    fn images(&self, block: usize) -> Range<usize> {
-        block * LANES..((block + 1) * LANES).min(self.batch.len())
-    }
-
     fn timed<R>(&self, step: usize, f: impl FnOnce() -> R) -> R {
         let Some(profile) = self.profile else { return f() };
         let start = Instant::now();
@@ -161,7 +161,12 @@ impl Context<'_> {
         loss: &mut BlockLoss,
         layers: &Layers,
     ) -> Result<(), EngineError> {
-        let work = block::Work { context: self, layers, images: self.images(block) };
+        let work = block::Work {
+            context: self,
+            layers,
+            images: self.blocking.images(block),
+            group: self.blocking.group_of(block),
+        };
         for index in steps {
             if let Kind::Block(step) = &self.plan.steps[index].kind {
                 self.timed(index, || work.run(step, memory, loss))?;

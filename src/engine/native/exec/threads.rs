@@ -37,6 +37,16 @@ impl ThreadPool {
         self.scratch.iter().map(|scratch| 4 * scratch.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
 
+    /// Gives every thread at least so many numbers of scratch.
+    pub fn reserve_scratch(&self, len: usize) {
+        for scratch in &self.scratch {
+            let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+            if scratch.len() < len {
+                *scratch = Buffer::zeroed(len);
+            }
+        }
+    }
+
     /// Runs `f` on one of the threads and waits for it, as rayon's function of that name does: from there
     /// [`ThreadPool::each`] reaches the other threads without a handover.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {

@@ -14,6 +14,13 @@ pub struct BlockLoss {
     pub correct: u64,
 }
 
+impl BlockLoss {
+    /// Of two sets of blocks together.
+    pub fn join(self, other: BlockLoss) -> BlockLoss {
+        BlockLoss { loss: self.loss + other.loss, correct: self.correct + other.correct }
+    }
+}
+
 multiversion! {
     /// The loss of the images of a block, `labels.len()` of them, and, into `gradient` (if not empty), the gradient of
     /// the loss with smoothed labels times `scale`, 0 in the lanes without an image. Stable: the largest logit is
