@@ -199,6 +199,7 @@ impl Experiment {
     pub fn manifest(&self, run: &RunRequest<'_>, identity: Identity) -> Manifest {
         Manifest {
             started: Manifest::now(),
+            netc: env!("CARGO_PKG_VERSION").into(),
             command: run.command.to_vec(),
             machine: Machine::this(),
             threads: run.threads,

@@ -5,6 +5,7 @@
 //! that a checkpoint is a weights file too; what is only for going on has names that begin with `netc.`.
 
 use super::identity::Identity;
+use super::numerics;
 use super::tensor_file::{self, Tensor, numbers, write_atomically};
 use super::weights::{self, About, OURS};
 use crate::data::normalize::Normalization;
@@ -103,7 +104,7 @@ impl Checkpoint {
         }
         let differences = body.identity.differences(now);
         if !differences.is_empty() {
-            return Err(mismatch(path, differences));
+            return Err(mismatch(path, &body.identity, differences));
         }
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
         let of = |name: &dyn Fn(&str) -> String| -> Vec<Vec<f32>> {
@@ -127,14 +128,14 @@ impl Checkpoint {
     }
 }
 
-fn mismatch(path: &Path, differences: Vec<String>) -> Diagnostic {
+fn mismatch(path: &Path, was: &Identity, differences: Vec<String>) -> Diagnostic {
     let message = format!("the checkpoint `{}` is of another run", path.display());
     let mut diagnostic = Diagnostic::new(Code::CheckpointMismatch, message);
     for difference in differences {
         diagnostic = diagnostic.note(difference);
     }
     diagnostic
-        .help("give the spec, recipe and data of that run to go on with it")
+        .help(numerics::help(was.numerics, "give the spec, recipe and data of that run to go on with it"))
         .help("or begin a run of its own in another folder (`--out`)")
 }
 
@@ -277,6 +278,23 @@ mod tests {
         assert_eq!(error.code, Code::CheckpointMismatch);
         assert_eq!(error.notes, ["it saw 16 training images, now there are 17"]);
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    /// As a checkpoint from before numerics had a number names a version of netc instead.
+    #[test]
+    fn one_of_other_numerics_is_refused_with_what_changed_since() {
+        let scratch = Scratch::new("checkpoint-numerics");
+        let (program, checkpoint) = checkpoint(16);
+        let now = checkpoint.identity.clone();
+        let identity = serde_json::to_string(&now).unwrap().replacen("\"numerics\":2", "\"netc\":\"0.1.0\"", 1);
+        let old = Checkpoint { identity: serde_json::from_str(&identity).unwrap(), ..checkpoint };
+        assert_eq!(old.identity.numerics, 1);
+        let path = scratch.0.join("step-1.safetensors");
+        std::fs::write(&path, old.serialize(&program, &Normalization::None, &about()).unwrap()).unwrap();
+        let error = Checkpoint::read(&path, &program, &now).unwrap_err();
+        assert_eq!(error.code, Code::CheckpointMismatch);
+        assert_eq!(error.notes[0], "it was computed with numerics 1, this netc has numerics 2");
+        assert_eq!(error.help[0], "the netc that began it can go on with it");
     }
 
     #[test]

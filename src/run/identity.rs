@@ -1,6 +1,7 @@
 //! What decides on the bits of a run's result: network, recipe, data, seed and arithmetic. Two runs with the same
 //! identity end in the same weights, byte for byte; a resumed run must have that of the run it goes on with.
 
+use super::numerics;
 use super::tensor_file::{hex, sha256};
 use crate::data::{DataSet, Split};
 use crate::engine::{Arithmetic, Engine};
@@ -12,8 +13,9 @@ use sha2::{Digest, Sha256};
 /// Everything that decides on the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Version of netc.
-    pub netc: String,
+    /// Which bits netc computes: see [`numerics`].
+    #[serde(default = "numerics::unnumbered")]
+    pub numerics: u32,
     /// Name of the net.
     pub net: String,
     /// SHA-256 of the program as JSON: two specs that mean the same have the same.
@@ -73,7 +75,7 @@ impl Identity {
     pub fn with(engine: &dyn Engine, recipe: &Recipe, data: DataIdentity) -> Self {
         let program = engine.program();
         Identity {
-            netc: env!("CARGO_PKG_VERSION").into(),
+            numerics: numerics::NUMERICS,
             net: program.net.clone(),
             // A program is names and numbers: there is nothing in it that JSON cannot say.
             program: sha256(serde_json::to_vec(program).unwrap_or_default()),
@@ -85,7 +87,11 @@ impl Identity {
 
     /// What of `now` is not what it was, so that going on would not be the same run; half sentences.
     pub fn differences(&self, now: &Identity) -> Vec<String> {
-        let mut found = Vec::new();
+        // What else there is to compare means something else where the numbers are others.
+        let mut found = numerics::reasons(self.numerics);
+        if !found.is_empty() {
+            return found;
+        }
         if self.net != now.net {
             found.push(format!("it is of the net `{}`, the spec's is `{}`", self.net, now.net));
         } else if self.program != now.program {
@@ -108,9 +114,6 @@ impl Identity {
         let mut found = Vec::new();
         if self.arithmetic != now.arithmetic {
             found.push(format!("it was computed by {}, this is {}", self.arithmetic, now.arithmetic));
-        }
-        if self.netc != now.netc {
-            found.push(format!("it was computed by netc {}, this is {}", self.netc, now.netc));
         }
         found
     }

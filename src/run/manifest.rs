@@ -19,6 +19,9 @@ pub const FILE_NAME: &str = "run.yaml";
 pub struct Manifest {
     /// When the run began, in UTC.
     pub started: String,
+    /// Version of netc.
+    #[serde(default)]
+    pub netc: String,
     /// The command line.
     pub command: Vec<String>,
     /// Where it ran.

@@ -5,6 +5,7 @@ pub mod folder;
 pub mod identity;
 pub mod log;
 pub mod manifest;
+pub mod numerics;
 pub mod record;
 pub mod results;
 pub mod session;

@@ -122,6 +122,7 @@ impl Reproduction<'_> {
         };
         let manifest = Manifest {
             started: Manifest::now(),
+            netc: env!("CARGO_PKG_VERSION").into(),
             command: self.command.clone(),
             machine: Machine::this(),
             threads: selection.threads,

@@ -6,13 +6,13 @@
 mod golden;
 mod native_nets;
 mod native_ops;
+mod numerics;
 mod optimizers;
 mod population;
 mod resident;
 mod tensor_engine;
 mod tensor_ops;
 
-#[cfg(feature = "cuda")]
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/mod.rs"]

@@ -14,6 +14,7 @@ use crate::graph::dims::Shape;
 use crate::run::folder::{RunFolder, occupied};
 use crate::run::identity::{DataIdentity, Identity};
 use crate::run::manifest::{DataRequest, FILE_NAME, Manifest};
+use crate::run::numerics;
 use crate::run::results::{self, Results};
 use crate::source::SourceMap;
 use crate::train::input::Input;
@@ -282,14 +283,14 @@ impl Sweep<'_> {
             if !path.join(FILE_NAME).exists() {
                 continue;
             }
-            let differences = Manifest::read(&path)?.identity.differences(&job.identity);
+            let was = Manifest::read(&path)?.identity;
+            let differences = was.differences(&job.identity);
             if !differences.is_empty() {
                 let message = format!("`{}` is of another run", path.display());
                 let diagnostic = Diagnostic::new(Code::CheckpointMismatch, message);
                 let diagnostic = differences.into_iter().fold(diagnostic, Diagnostic::note);
-                return Err(
-                    diagnostic.help("give the same options as before to go on with a sweep, or another `--out`")
-                );
+                let usual = "give the same options as before to go on with a sweep, or another `--out`";
+                return Err(diagnostic.help(numerics::help(was.numerics, usual)));
             }
         }
         Ok(RunFolder::resumed(&folder)?.path().to_path_buf())
