@@ -4,7 +4,7 @@ use crate::check::levels::Levels;
 use crate::check::recipe::optimizer_groups;
 use crate::compile::{self, Compilation};
 use crate::data::locate::{self, Located, SearchPlaces, locate};
-use crate::data::{DataKind, DataSet, Description, LoadOptions, Take};
+use crate::data::{DataKind, DataSet, Description, ImageOrder, LoadOptions, Take};
 use crate::diagnostic::{Code, Diagnostic, has_errors, render};
 use crate::engine::Engine;
 use crate::engine::select::{self, Selection};
@@ -128,12 +128,13 @@ impl Experiment {
         summarize(&self.shaped)
     }
 
-    /// The data set that the recipe names, held against the network; only the first `limit` images of each split.
+    /// The data set that the recipe names, held against the network; only the first `limit` images of each split in the
+    /// recipe's order.
     ///
     /// # Errors
     /// When it is not there, or not for this network.
     pub fn load_data(&self, limit: Option<usize>) -> Result<DataSet, Diagnostic> {
-        load_data(&DataRequest { from: self.recipe.data.clone(), limit }, &self.program)
+        load_data(&DataRequest { from: self.recipe.data.clone(), limit }, self.recipe.order, &self.program)
     }
 
     /// An engine for the network; it holds no weights yet.
@@ -257,17 +258,23 @@ pub fn open_engine(selection: Selection, program: Program) -> Result<Box<dyn Eng
 ///
 /// # Errors
 /// When it is not there, or not for this network.
-pub fn load_data(request: &DataRequest, program: &Program) -> Result<DataSet, Diagnostic> {
+pub fn load_data(request: &DataRequest, order: ImageOrder, program: &Program) -> Result<DataSet, Diagnostic> {
     let take = request.limit.map_or(Take::All, Take::First);
-    load_some(&request.from, program, take, take)
+    load_some(&request.from, order, program, take, take)
 }
 
 /// As [`load_data`], with as much of each split as is asked for.
 ///
 /// # Errors
 /// As [`load_data`].
-pub fn load_some(from: &str, program: &Program, train: Take, test: Take) -> Result<DataSet, Diagnostic> {
-    let options = LoadOptions { input: Some(program.input()), train, test };
+pub fn load_some(
+    from: &str,
+    order: ImageOrder,
+    program: &Program,
+    train: Take,
+    test: Take,
+) -> Result<DataSet, Diagnostic> {
+    let options = LoadOptions { input: Some(program.input()), train, test, order };
     let data = DataSet::load(from, &options).map_err(|error| Diagnostic::from(&error))?;
     fits(program, &data.description)?;
     Ok(data)

@@ -31,7 +31,7 @@ pub struct EvalArguments {
     /// Trained weights, a safetensors file
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
-    /// Uses only the first N test images
+    /// Uses only the first N test images in the recipe's `order`, by default a fair sample of all classes
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     #[command(flatten)]
@@ -111,7 +111,7 @@ fn scores(
     let measures = matches!(recipe.normalize, Normalize::PerChannel | Normalize::PerPixelMean);
     let train = if weights.normalization.is_none() && measures { Take::All } else { Take::Nothing };
     let test = arguments.limit.map_or(Take::All, Take::First);
-    let options = LoadOptions { input: Some(program.input()), train, test };
+    let options = LoadOptions { input: Some(program.input()), train, test, order: recipe.order };
     let stop = stop_on_signal()?;
     let mut evaluator = Evaluator::new(program, recipe, &weights, &options, arguments.selection.into())?;
     let (moving, last) = (weights.moving.clone(), weights.last.clone());

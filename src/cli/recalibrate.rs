@@ -34,7 +34,7 @@ pub struct RecalibrateArguments {
     /// How the variances of batches become one; the recipe's if not given
     #[arg(long, value_enum)]
     pub variance: Option<PopulationVariance>,
-    /// Uses only the first N training and test images
+    /// Uses only the first N training and test images in the recipe's `order`, by default a fair sample of all classes
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub fn recalibrate(
         return Err(Diagnostic::new(Code::WeightsMismatch, message));
     }
     let take = arguments.limit.map_or(Take::All, Take::First);
-    let options = LoadOptions { input: Some(program.input()), train: take, test: take };
+    let options = LoadOptions { input: Some(program.input()), train: take, test: take, order: recipe.order };
     let about = weights.about.clone().unwrap_or_else(|| About {
         net: program.net.clone(),
         netc: env!("CARGO_PKG_VERSION").into(),

@@ -51,7 +51,7 @@ pub fn fast(experiment: Experiment, arguments: &TrainArguments) -> Result<(), Di
     let recipe = Recipe { length: Length::Steps(BATCHES as u64), hold_out, ..experiment.recipe };
     let take = |count: usize| Take::First(arguments.limit.map_or(count, |limit| limit.min(count)));
     let program = experiment.program;
-    let data = load_some(&recipe.data, &program, take(images.saturating_add(hold_out)), take(images))?;
+    let data = load_some(&recipe.data, recipe.order, &program, take(images.saturating_add(hold_out)), take(images))?;
     let mut engine = open_engine(arguments.selection.into(), program.clone())?;
     let scratch = tempfile::Builder::new()
         .prefix("netc-fast-")
@@ -107,7 +107,7 @@ pub fn overfit(experiment: Experiment, arguments: &TrainArguments, batches: NonZ
     let count = usize::try_from(batches.get()).unwrap_or(usize::MAX).saturating_mul(recipe.batch);
     let count = arguments.limit.map_or(count, |limit| limit.min(count));
     let program = overfit::program(experiment.program);
-    let data = load_some(&recipe.data, &program, Take::First(count), Take::Nothing)?;
+    let data = load_some(&recipe.data, recipe.order, &program, Take::First(count), Take::Nothing)?;
     let input = Input::new(&data, &recipe).map_err(|error| Diagnostic::from(&error))?;
     let initial = State::initial(&program, recipe.seed);
     let mut engine = open_engine(arguments.selection.into(), program)?;

@@ -27,7 +27,8 @@ pub struct TrainArguments {
     /// Images a step
     #[arg(long, value_name = "N")]
     pub batch: Option<NonZeroU64>,
-    /// Uses only the first N training and the first N test images
+    /// Uses only the first N training and the first N test images in the recipe's `order`, by default a fair sample of all
+    /// classes
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// What every random draw depends on: the same seed gives the same run

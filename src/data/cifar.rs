@@ -93,7 +93,7 @@ fn read_records(
     mut reader: impl Read,
     limit: usize,
     images: &mut Vec<u8>,
-    labels: &mut Vec<u8>,
+    labels: &mut Vec<u32>,
 ) -> Result<(), DataError> {
     let unreadable = |error| DataError::unreadable(file, error);
     for index in 0..limit {
@@ -112,7 +112,7 @@ fn read_records(
             let problem = format!("a record of {RECORD} bytes begins here but the file ends after {}", found + 1);
             return Err(DataError::malformed(file, offset, problem));
         }
-        labels.push(label);
+        labels.push(u32::from(label));
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn read_records(
 /// The bytes of a file in this layout.
 ///
 /// # Errors
-/// [`DataError::Option`] when the images are not 3x32x32.
+/// [`DataError::Option`] when the images are not 3x32x32, or a label does not fit into a byte.
 #[cfg(any(test, feature = "internals"))]
 pub fn to_bytes(split: &Split, images: std::ops::Range<usize>) -> Result<Vec<u8>, DataError> {
     if split.shape() != description().shape || images.end > split.len() {
@@ -128,7 +128,9 @@ pub fn to_bytes(split: &Split, images: std::ops::Range<usize>) -> Result<Vec<u8>
     }
     let mut bytes = Vec::with_capacity(images.len() * RECORD);
     for index in images {
-        bytes.push(split.labels()[index]);
+        let label = split.labels()[index];
+        let too_large = |_| DataError::Option(format!("label {label} does not fit into a byte"));
+        bytes.push(u8::try_from(label).map_err(too_large)?);
         bytes.extend_from_slice(split.image(index));
     }
     Ok(bytes)
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn parse(bytes: &[u8], limit: usize) -> Result<(Vec<u8>, Vec<u8>), DataError> {
+    fn parse(bytes: &[u8], limit: usize) -> Result<(Vec<u8>, Vec<u32>), DataError> {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         check_length(Path::new("x.bin"), bytes.len() as u64)?;
         read_records(Path::new("x.bin"), bytes, limit, &mut images, &mut labels)?;

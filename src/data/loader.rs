@@ -1,6 +1,7 @@
 //! Batches, prepared on a background thread while the last one trains.
 //!
-//! Everything drawn for an image depends on (seed, epoch, index of the image) alone, and the order of an epoch on
+//! Everything drawn for an image depends on (seed, epoch, index of the image in its split, which is its rank where the
+//! split is in the order of the ranks: `rank.rs`) alone, and the order of an epoch on
 //! (seed, epoch): the batches are the same bits wherever a run starts and however many threads there are.
 
 use super::augment::{Augment, PadValue, Variation};

@@ -68,7 +68,7 @@ fn read_split(folder: &Path, [images, labels]: [&str; 2], take: Take) -> Result<
     };
     let (image_file, label_file) = (find(images)?, find(labels)?);
     let (image_sizes, mut images) = read_idx::<3>(&image_file)?;
-    let ([label_count], mut labels) = read_idx::<1>(&label_file)?;
+    let ([label_count], labels) = read_idx::<1>(&label_file)?;
     let [image_count, height, width] = image_sizes;
     if image_count != label_count {
         return Err(DataError::CountsDiffer { images: image_file, image_count, labels: label_file, label_count });
@@ -80,7 +80,7 @@ fn read_split(folder: &Path, [images, labels]: [&str; 2], take: Take) -> Result<
     let shape = Shape::map(1, height, width);
     let count = take.count(image_count)?;
     images.truncate(count * shape.elements());
-    labels.truncate(count);
+    let labels = labels.into_iter().take(count).map(u32::from).collect();
     Ok((Split::new(shape, CLASSES, images, labels)?, image_count))
 }
 

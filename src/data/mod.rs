@@ -1,7 +1,7 @@
 //! Data sets: one file a format, then what happens to an image on its way into a batch.
 //!
 //! ```text
-//! --data --locate--> folder --cifar/mnist/shapes--> DataSet --Subset--> Loader --(augment, normalize)--> batches
+//! --data --locate--> folder --cifar/mnist/shapes--> images --rank--> DataSet --Subset--> Loader --(augment, normalize)--> batches
 //! ```
 //!
 //! What a data set looks like (its image shape, its classes) is known without touching a disk: see [`DataKind::description`].
@@ -14,11 +14,13 @@ pub mod loader;
 pub mod locate;
 pub mod mnist;
 pub mod normalize;
+mod rank;
 pub mod sampler;
 pub mod shapes;
 mod split;
 
 pub use error::DataError;
+pub use rank::{Fingerprint, ImageOrder};
 pub use split::{Split, Subset};
 
 use crate::check::Target;
@@ -113,7 +115,7 @@ pub enum Take {
     /// All of it.
     #[default]
     All,
-    /// At most the first this many images, in the order of the files; never 0.
+    /// At most the first this many images; never 0. Which they are is for [`LoadOptions::order`] to say.
     First(usize),
     /// Nothing: the split is empty. (An evaluation need not hold the training images in memory.)
     Nothing,
@@ -143,6 +145,8 @@ pub struct LoadOptions {
     pub train: Take,
     /// How much of the test split.
     pub test: Take,
+    /// Which order the images come in, and so which are the first. Those of `shapes` come as they are drawn.
+    pub order: ImageOrder,
 }
 
 /// A data set in memory.
@@ -150,9 +154,9 @@ pub struct LoadOptions {
 pub struct DataSet {
     /// What it is; `train` and `test` are what was there to read, before any limit.
     pub description: Description,
-    /// Training images.
+    /// Training images, in the order that was asked for.
     pub train: Arc<Split>,
-    /// Test images.
+    /// Test images, in the same order.
     pub test: Arc<Split>,
 }
 
@@ -174,11 +178,13 @@ impl DataSet {
         // A wrong limit should not need the data to be seen.
         options.train.count(1)?;
         options.test.count(1)?;
-        match locate::locate(request, places, options.input)? {
-            Located::Cifar10(folder) => cifar::load(&folder, options.train, options.test),
-            Located::Mnist(folder) => mnist::load(&folder, options.train, options.test),
-            Located::Shapes => shapes::load(options),
-        }
+        let (train, test) = (options.order.to_read(options.train), options.order.to_read(options.test));
+        let read = match locate::locate(request, places, options.input)? {
+            Located::Cifar10(folder) => cifar::load(&folder, train, test),
+            Located::Mnist(folder) => mnist::load(&folder, train, test),
+            Located::Shapes => return shapes::load(options),
+        };
+        rank::arrange(read?, options)
     }
 }
 

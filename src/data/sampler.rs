@@ -102,7 +102,7 @@ impl BatchSampler {
         batch.indices.extend_from_slice(indices);
         let of_split = self.images.split().labels();
         batch.labels.clear();
-        batch.labels.extend(indices.iter().map(|&index| u32::from(of_split[index as usize])));
+        batch.labels.extend(indices.iter().map(|&index| of_split[index as usize]));
         batch.keys.clear();
         let key = |&index: &u32| random::key(Purpose::Dropout, &[seed, epoch, u64::from(index)]);
         batch.keys.extend(indices.iter().map(key));
@@ -141,7 +141,7 @@ mod tests {
 
     /// `count` images of 1x2x2, of the classes 0, 1, 2, 0, 1, …
     fn images(count: usize) -> Subset {
-        let labels = (0..count).map(|index| (index % 3) as u8).collect();
+        let labels = (0..count).map(|index| (index % 3) as u32).collect();
         Subset::all(&Arc::new(Split::new(Shape::map(1, 2, 2), 3, vec![0; 4 * count], labels).unwrap()))
     }
 

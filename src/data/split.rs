@@ -1,24 +1,36 @@
 //! Images with their labels, and selections of them.
 
+use super::rank::Fingerprint;
 use super::{DataError, Take};
 use crate::graph::dims::Shape;
 use crate::random::{self, Purpose};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Images and labels: N·C·H·W bytes, plane after plane, and N labels. Lengths and labels are known to fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Split {
     shape: Shape,
     images: Vec<u8>,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
+    /// Once somebody asked for it, or it came with the order.
+    fingerprint: OnceLock<Fingerprint>,
 }
+
+/// What is known of the fingerprint makes no difference.
+impl PartialEq for Split {
+    fn eq(&self, other: &Split) -> bool {
+        (self.shape, &self.images, &self.labels) == (other.shape, &other.images, &other.labels)
+    }
+}
+
+impl Eq for Split {}
 
 impl Split {
     /// A split of images of `shape`, with labels below `classes`.
     ///
     /// # Errors
     /// [`DataError::Option`] when lengths or labels do not fit, or there are more images than 32 bits count.
-    pub fn new(shape: Shape, classes: usize, images: Vec<u8>, labels: Vec<u8>) -> Result<Split, DataError> {
+    pub fn new(shape: Shape, classes: usize, images: Vec<u8>, labels: Vec<u32>) -> Result<Split, DataError> {
         let elements = shape.elements();
         if elements == 0 || labels.len().checked_mul(elements) != Some(images.len()) {
             let (bytes, count) = (images.len(), labels.len());
@@ -27,10 +39,11 @@ impl Split {
         if u32::try_from(labels.len()).is_err() {
             return Err(DataError::Option(format!("{} images are too many", labels.len())));
         }
-        if let Some((index, label)) = labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= classes) {
+        let fits = |label: u32| usize::try_from(label).is_ok_and(|label| label < classes);
+        if let Some((index, label)) = labels.iter().enumerate().find(|&(_, &label)| !fits(label)) {
             return Err(DataError::Option(format!("image {index} has label {label} of {classes} classes")));
         }
-        Ok(Split { shape, images, labels })
+        Ok(Split { shape, images, labels, fingerprint: OnceLock::new() })
     }
 
     /// Shape of one image.
@@ -54,7 +67,7 @@ impl Split {
     }
 
     /// All labels.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
@@ -65,6 +78,41 @@ impl Split {
     pub fn image(&self, index: usize) -> &[u8] {
         let elements = self.shape.elements();
         &self.images[index * elements..][..elements]
+    }
+
+    /// What it is, whatever it came in. The first call takes the time to hash all images, unless they were ranked.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        self.fingerprint.get_or_init(|| Fingerprint::of(self))
+    }
+
+    /// Keeps the images of these indices, in this order, and knows the fingerprint that it has then. An index that comes
+    /// twice, or that no image has, is passed over.
+    pub(super) fn keep(&mut self, order: &[u32], fingerprint: Fingerprint) {
+        let elements = self.shape.elements();
+        // Images change places in the memory they are in: a set is too large to have twice. Those up to `target` are in
+        // their places; of the others these say which image is at a place, and at which place an image is.
+        let mut at: Vec<u32> = (0..self.labels.len() as u32).collect();
+        let mut place = at.clone();
+        let mut target = 0;
+        for &image in order {
+            let Some(from) = place.get(image as usize).map(|&from| from as usize).filter(|&from| from >= target) else {
+                continue;
+            };
+            if from != target {
+                let (before, behind) = self.images.split_at_mut(from * elements);
+                before[target * elements..][..elements].swap_with_slice(&mut behind[..elements]);
+                self.labels.swap(target, from);
+                at.swap(target, from);
+                place[at[from] as usize] = from as u32;
+            }
+            place[image as usize] = target as u32;
+            target += 1;
+        }
+        self.images.truncate(target * elements);
+        self.labels.truncate(target);
+        self.images.shrink_to_fit();
+        self.labels.shrink_to_fit();
+        self.fingerprint = OnceLock::from(fingerprint);
     }
 }
 
@@ -78,7 +126,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// Every image of a split, in the order of the files.
+    /// Every image of a split, in its order.
     pub fn all(split: &Arc<Split>) -> Subset {
         // `Split::new` holds the length below 2³².
         Subset { split: Arc::clone(split), indices: (0..split.len() as u32).collect() }
@@ -93,8 +141,8 @@ impl Subset {
         Ok(Subset { split: Arc::clone(&self.split), indices: self.indices.iter().copied().take(count).collect() })
     }
 
-    /// Sets `count` of these images aside: (the rest, the held-out images), each in the order of the files. Which
-    /// they are is a random draw that depends on `seed` and on how many there are to draw from alone.
+    /// Sets `count` of these images aside: (the rest, the held-out images), each in the order they had. Which
+    /// they are is a random draw of places in that order, which depends on `seed` and on how many there are alone.
     ///
     /// # Errors
     /// [`DataError::Option`] when nothing would be held out, or nothing be left.

@@ -15,6 +15,7 @@ use self::schedule::Schedule;
 use super::recipe::interval::Interval;
 use super::recipe::optimizer::Optimizer;
 use super::recipe::origin::Origins;
+pub use crate::data::ImageOrder;
 pub use crate::data::augment::{Augment, PadValue};
 
 use crate::diagnostic::{Code, LintLevel};
@@ -33,6 +34,8 @@ pub struct Recipe {
     pub profile: Option<String>,
     /// `cifar10`, `mnist`, `shapes` or a folder.
     pub data: String,
+    /// Which order its images have before they are shuffled, and so which are the first.
+    pub order: ImageOrder,
     /// What is done to pixels before the network sees them.
     pub normalize: Normalize,
     /// Random changes to training images.
@@ -74,6 +77,7 @@ impl Default for Recipe {
         Recipe {
             profile: None,
             data: "cifar10".into(),
+            order: ImageOrder::default(),
             normalize: Normalize::PerChannel,
             augment: Augment::default(),
             batch: 128,

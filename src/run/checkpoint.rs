@@ -223,7 +223,12 @@ mod tests {
     fn checkpoint(limit: usize) -> (Program, Checkpoint) {
         let program = mock::program(INPUT, 10);
         let engine = MockEngine::new(program.clone(), 3);
-        let options = LoadOptions { input: Some(INPUT), train: Take::First(limit), test: Take::First(8) };
+        let options = LoadOptions {
+            input: Some(INPUT),
+            train: Take::First(limit),
+            test: Take::First(8),
+            ..LoadOptions::default()
+        };
         let data = DataSet::load("shapes", &options).unwrap();
         let recipe = Recipe { data: "shapes".into(), ..Recipe::default() };
         let mut state = State::initial(&program, 3);

@@ -3,12 +3,11 @@
 
 use super::numerics;
 use super::tensor_file::{hex, sha256};
-use crate::data::{DataSet, Split};
+use crate::data::{DataSet, Fingerprint, Split};
 use crate::engine::{Arithmetic, Engine};
 use crate::recipe::Recipe;
 use crate::recipe::parse::yaml::leaves;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// Everything that decides on the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +30,7 @@ pub struct Identity {
 /// Which images a run sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataIdentity {
-    /// `cifar10`, `mnist` or `shapes`.
+    /// What the set is called, for whoever reads it: nothing is compared with it.
     pub name: String,
     /// Training images, the held-out ones included.
     pub train: SplitIdentity,
@@ -39,21 +38,24 @@ pub struct DataIdentity {
     pub test: SplitIdentity,
 }
 
-/// A split's size and checksum.
+/// A split's size and checksums.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitIdentity {
     /// Images.
     pub images: usize,
-    /// SHA-256 of all pixels as bytes (image after image, plane after plane), then all labels.
+    /// SHA-256 over a row of 20 bytes for each image that the run sees (hash of its pixels, label), sorted: it knows
+    /// nothing of files, formats and orders. `docs/data.md` has the bytes.
     pub sha256: String,
+    /// SHA-256 over the same rows in the order that the run has them, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
 }
 
 impl SplitIdentity {
     fn of(split: &Split) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(split.images());
-        hash.update(split.labels());
-        SplitIdentity { images: split.len(), sha256: hex(&hash.finalize()) }
+        let Fingerprint { content, sequence } = split.fingerprint();
+        let other = (sequence != content).then(|| hex(sequence));
+        SplitIdentity { images: split.len(), sha256: hex(content), sequence: other }
     }
 }
 
@@ -102,8 +104,10 @@ impl Identity {
         for (name, was, is) in splits {
             if was.images != is.images {
                 found.push(format!("it saw {} {name} images, now there are {}", was.images, is.images));
-            } else if was != is {
+            } else if was.sha256 != is.sha256 {
                 found.push(format!("the {name} images are others than it saw"));
+            } else if was.sequence != is.sequence {
+                found.push(format!("the {name} images are those it saw, in another order"));
             }
         }
         found
@@ -143,6 +147,8 @@ fn lines(was: &str, is: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Split;
+    use crate::graph::dims::Shape;
     use crate::recipe::Length;
 
     #[test]
@@ -161,5 +167,37 @@ mod tests {
             ]
         );
         assert!(lines(&was.to_yaml(), &was.to_yaml()).is_empty());
+    }
+
+    fn identity(data: DataIdentity) -> Identity {
+        let arithmetic =
+            Arithmetic { device: "cpu".into(), engine: "native".into(), instructions: None, convolution: None };
+        let (netc, net, program, recipe) = (String::new(), String::new(), String::new(), Recipe::default().to_yaml());
+        Identity { netc, net, program, recipe, data, arithmetic }
+    }
+
+    /// Of a set whose two splits are the same images, each of one pixel.
+    fn data(name: &str, pixels: &[u8]) -> DataIdentity {
+        let shape = Shape::map(1, 1, 1);
+        let split =
+            Split::new(shape, 10, pixels.to_vec(), pixels.iter().map(|&x| u32::from(x % 10)).collect()).unwrap();
+        let split = SplitIdentity::of(&split);
+        DataIdentity { name: name.into(), train: split.clone(), test: split }
+    }
+
+    #[test]
+    fn data_is_its_images_whatever_it_is_called() {
+        let was = identity(data("cifar10", &[1, 2, 3]));
+        let found = |name: &str, pixels: &[u8]| was.differences(&identity(data(name, pixels)));
+        assert!(found("a folder", &[1, 2, 3]).is_empty());
+        assert_eq!(
+            found("cifar10", &[1, 2, 4]),
+            ["the training images are others than it saw", "the test images are others than it saw"]
+        );
+        assert_eq!(found("cifar10", &[1, 2])[0], "it saw 3 training images, now there are 2");
+        let other = data("cifar10", &[2, 3, 1]);
+        assert_eq!(other.train.sha256, was.data.train.sha256);
+        assert_eq!(found("cifar10", &[2, 3, 1])[0], "the training images are those it saw, in another order");
+        assert_eq!(serde_yaml::from_str::<DataIdentity>(&serde_yaml::to_string(&other).unwrap()).unwrap(), other);
     }
 }

@@ -107,7 +107,7 @@ impl Reproduction<'_> {
         let selection = Selection::of(&was.identity.arithmetic, self.threads.or(was.threads)).ok_or_else(unknown)?;
         let from = self.data.map_or_else(|| was.data.from.clone(), str::to_string);
         let request = DataRequest { from, limit: was.data.limit };
-        let data = load_data(&request, &program)?;
+        let data = load_data(&request, recipe.order, &program)?;
         let mut engine = open_engine(selection, program)?;
         let identity = Identity::of(engine.as_ref(), recipe, &data);
         let differences = was.identity.differences(&identity);

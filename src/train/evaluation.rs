@@ -155,7 +155,8 @@ mod tests {
     const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
 
     fn input(recipe: &Recipe) -> Input {
-        let options = LoadOptions { input: Some(INPUT), train: Take::First(40), test: Take::First(20) };
+        let options =
+            LoadOptions { input: Some(INPUT), train: Take::First(40), test: Take::First(20), ..LoadOptions::default() };
         Input::new(&DataSet::load("shapes", &options).unwrap(), recipe).unwrap()
     }
 

@@ -125,7 +125,8 @@ mod tests {
     const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
 
     fn run(rate: f64, steps: u64) -> Result<OverfitResult, RunError> {
-        let options = LoadOptions { input: Some(INPUT), train: Take::First(32), test: Take::First(1) };
+        let options =
+            LoadOptions { input: Some(INPUT), train: Take::First(32), test: Take::First(1), ..LoadOptions::default() };
         let data = DataSet::load("shapes", &options).unwrap();
         let mut whole = Recipe { data: "shapes".into(), batch: 16, hold_out: 5, ..Recipe::default() };
         whole.optimizer.learning_rate = rate;

@@ -111,7 +111,8 @@ mod tests {
     }
 
     fn input(recipe: &Recipe) -> Input {
-        let options = LoadOptions { input: Some(INPUT), train: Take::First(40), test: Take::First(1) };
+        let options =
+            LoadOptions { input: Some(INPUT), train: Take::First(40), test: Take::First(1), ..LoadOptions::default() };
         Input::new(&DataSet::load("shapes", &options).unwrap(), recipe).unwrap()
     }
 

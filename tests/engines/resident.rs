@@ -45,7 +45,7 @@ fn engine(program: &Program) -> Box<dyn ReferenceEngine> {
 
 fn images(count: usize) -> Subset {
     let bytes = (0..(count * INPUT.elements()) as u64).map(|i| random::below(1, i, 256) as u8).collect();
-    let labels = (0..count).map(|i| (i % 4) as u8).collect();
+    let labels = (0..count).map(|i| (i % 4) as u32).collect();
     Subset::all(&Arc::new(Split::new(INPUT, 4, bytes, labels).unwrap()))
 }
 
@@ -184,7 +184,8 @@ impl Observer for Log {
 #[test]
 fn training_is_that_from_pixels_and_can_be_gone_on_with() {
     let input = Shape::map(1, 12, 12);
-    let options = LoadOptions { input: Some(input), train: Take::First(120), test: Take::First(40) };
+    let options =
+        LoadOptions { input: Some(input), train: Take::First(120), test: Take::First(40), ..LoadOptions::default() };
     let data = DataSet::load("shapes", &options).unwrap();
     let recipe = Recipe {
         data: "shapes".into(),

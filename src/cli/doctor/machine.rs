@@ -3,7 +3,7 @@
 use super::{Finding, Status};
 use crate::cli::train::RUNS;
 use crate::data::locate::{Located, Request, SearchPlaces, locate};
-use crate::data::{DataKind, DataSet, LoadOptions, Take};
+use crate::data::{DataKind, DataSet, ImageOrder, LoadOptions, Take};
 use crate::diagnostic::Diagnostic;
 use crate::engine::native::kernels::isa::{ISA_VARIABLE, Isa};
 use crate::run::manifest::Machine;
@@ -70,8 +70,8 @@ fn data(kind: DataKind) -> Finding {
         Ok(Located::Cifar10(folder) | Located::Mnist(folder)) => folder,
         Err(error) => return missing(Status::Note, &error),
     };
-    // One image tells whether the files are what they are called.
-    let one = LoadOptions { input: None, train: Take::First(1), test: Take::First(1) };
+    // One image tells whether the files are what they are called; for the first by rank all would have to be read.
+    let one = LoadOptions { input: None, train: Take::First(1), test: Take::First(1), order: ImageOrder::File };
     match DataSet::load(kind.name(), &one) {
         Ok(_) => Finding::new(kind.name(), Status::Ok, folder.display().to_string()),
         Err(error) => missing(Status::Broken, &error),

@@ -95,8 +95,8 @@ impl Bench {
         compilation.analyse(&compile::Options { defaults: recipe.defaults(), ..compile::Options::default() });
         let unknown = || Diagnostic::new(crate::diagnostic::Code::RunFailed, "the doctor's network does not compile");
         let program = compilation.program.ok_or_else(|| compilation.diagnostics.pop().unwrap_or_else(unknown))?;
-        let options =
-            LoadOptions { input: Some(program.input()), train: Take::First(IMAGES), test: Take::First(IMAGES) };
+        let take = Take::First(IMAGES);
+        let options = LoadOptions { input: Some(program.input()), train: take, test: take, ..LoadOptions::default() };
         let data = DataSet::load(&recipe.data, &options).map_err(|error| Diagnostic::from(&error))?;
         Ok(Bench { program, recipe, data, agree })
     }

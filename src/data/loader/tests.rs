@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// `count` images of 2x4x4; every byte of image i is i.
 fn images(count: usize) -> Subset {
     let bytes = (0..count).flat_map(|i| [i as u8; 32]).collect();
-    let labels = (0..count).map(|i| (i % 10) as u8).collect();
+    let labels = (0..count).map(|i| (i % 10) as u32).collect();
     Subset::all(&Arc::new(Split::new(Shape::map(2, 4, 4), 10, bytes, labels).unwrap()))
 }
 

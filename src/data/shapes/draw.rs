@@ -73,7 +73,7 @@ struct Speck {
 }
 
 /// Draws class `label` into `image`, C·H·W bytes of `shape` (C is 1 or 3).
-pub(super) fn draw(label: u8, shape: Shape, key: u64, image: &mut [u8]) {
+pub(super) fn draw(label: u32, shape: Shape, key: u64, image: &mut [u8]) {
     let plane = shape.plane();
     let unit = plane.height.min(plane.width) as f32 / 32.0;
     let (half_width, half_height) = (plane.width as f32 / unit / 2.0, plane.height as f32 / unit / 2.0);

@@ -3,6 +3,9 @@
 //! It lets every command run on a machine with no data. Each image is a pure function of the seed, its split and its
 //! index: position, size, angle, colours, light and noise vary, light on dark is as likely as dark on light, so that no
 //! single pixel says anything about the class and a linear classifier fails; a small convolutional net does not.
+//!
+//! The order of the images is that of their indices, whatever [`ImageOrder`](super::ImageOrder) is asked for: no file
+//! decides on it, classes take turns, and the first n can be drawn without the others.
 
 mod draw;
 
@@ -105,8 +108,8 @@ fn draw_split(shape: Shape, count: usize, seed: u64, stream: u64) -> Result<Spli
 }
 
 /// Classes take turns: any first n images are balanced.
-fn label(index: usize) -> u8 {
-    (index % CLASSES.len()) as u8
+fn label(index: usize) -> u32 {
+    (index % CLASSES.len()) as u32
 }
 
 #[cfg(test)]
@@ -160,7 +163,7 @@ mod tests {
         let mut means = vec![vec![0.0f64; 3072]; 10];
         for (index, &label) in data.train.labels().iter().enumerate() {
             let image = data.train.image(index);
-            means[usize::from(label)].iter_mut().zip(image).for_each(|(mean, &x)| *mean += f64::from(x) / 300.0);
+            means[label as usize].iter_mut().zip(image).for_each(|(mean, &x)| *mean += f64::from(x) / 300.0);
         }
         let distance = |image: &[u8], mean: &[f64]| -> f64 {
             image.iter().zip(mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2)).sum()
@@ -168,7 +171,7 @@ mod tests {
         let nearest = |image: &[u8]| {
             (0..10).min_by(|&a, &b| distance(image, &means[a]).total_cmp(&distance(image, &means[b]))).unwrap()
         };
-        let correct = (0..500).filter(|&i| nearest(data.test.image(i)) == usize::from(data.test.labels()[i])).count();
+        let correct = (0..500).filter(|&i| nearest(data.test.image(i)) == data.test.labels()[i] as usize).count();
         assert!(correct < 150, "{correct} of 500");
     }
 }

@@ -86,6 +86,8 @@ const VALUES: &[(&[&str], &str)] = &[
     (&["exact", "precise"], "population"),
     (&["down", "valid"], "floor"),
     (&["up", "same"], "ceil"),
+    (&["hash", "sorted"], "content"),
+    (&["sequential", "unsorted"], "file"),
 ];
 
 /// The recipe's word among `words` for one of another tool's.
@@ -194,6 +196,7 @@ mod tests {
             ("optimizer", "{momentum_form: W}"),
             ("schedule", "{kind: W}"),
             ("normalize", "W"),
+            ("order", "W"),
             ("batch_norm", "{running_variance: W}"),
             ("batch_norm", "{statistics: W}"),
             ("pooling", "{rounding: W}"),

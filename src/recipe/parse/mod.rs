@@ -15,8 +15,8 @@ use super::milestone::MilestoneError;
 use super::origin::{Origin, Origins, Written};
 use super::profile;
 use super::{
-    Augment, Average, BatchNorm, CheckpointPolicy, Length, Lrn, Normalize, PadValue, Pooling, PopulationVariance,
-    Recipe, Resolved, Statistics,
+    Augment, Average, BatchNorm, CheckpointPolicy, ImageOrder, Length, Lrn, Normalize, PadValue, Pooling,
+    PopulationVariance, Recipe, Resolved, Statistics,
 };
 use crate::diagnostic::{Code, Diagnostic, LintLevel};
 use crate::graph::layer::{Divisor, Rounding, Squares};
@@ -130,6 +130,8 @@ fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
     // What the name leads to was put in before.
     let profile = root.read("profile", text);
     let data = root.read("data", text).unwrap_or(default.data);
+    let orders = [("content", ImageOrder::Content), ("file", ImageOrder::File)];
+    let order = root.read("order", |value| word(value, &orders)).unwrap_or(default.order);
     let normalize = normalize(&mut root).unwrap_or(default.normalize);
     let augment = augment(&mut root).unwrap_or(default.augment);
     let batch = root.read("batch", count).unwrap_or(default.batch);
@@ -140,6 +142,7 @@ fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
     let recipe = Recipe {
         profile: profile.filter(|name| profile::SHIPPED.iter().any(|(shipped, _)| shipped == name)),
         data,
+        order,
         normalize,
         augment,
         batch,

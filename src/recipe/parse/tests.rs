@@ -25,6 +25,7 @@ fn an_empty_recipe_is_the_defaults() {
 fn every_key_is_read() {
     let text = "
 data: mnist
+order: file
 normalize: {mean: [0.5], std: 0.25}
 augment: {pad: 4, pad_value: black, flip: true}
 batch: 64
@@ -57,6 +58,7 @@ checkpoint: {every: 10 minutes, keep: 5}
     let expected = Recipe {
         profile: None,
         data: "mnist".into(),
+        order: ImageOrder::File,
         normalize: Normalize::Fixed { mean: vec![0.5], std: vec![0.25] },
         augment: Augment { pad: 4, pad_value: PadValue::Black, flip: true },
         batch: 64,

@@ -32,7 +32,8 @@ fn a_run_leaves_what_it_should() {
     let scratch = Scratch::new("cli-train");
     let input = Shape::map(1, 12, 12);
     let program = mock::program(input, 10);
-    let options = LoadOptions { input: Some(input), train: Take::First(200), test: Take::First(50) };
+    let options =
+        LoadOptions { input: Some(input), train: Take::First(200), test: Take::First(50), ..LoadOptions::default() };
     let data = DataSet::load("shapes", &options).unwrap();
     let recipe = Recipe { data: "shapes".into(), batch: 32, length: Length::Epochs(2), ..Recipe::default() };
     let weights = |name: &str, stop: &Stop| {
@@ -95,7 +96,8 @@ fn best_weights_are_those_of_the_best_epoch_in_the_metrics() {
     let scratch = Scratch::new("session-best");
     let input = Shape::map(1, 12, 12);
     let program = mock::program(input, 10);
-    let options = LoadOptions { input: Some(input), train: Take::First(200), test: Take::First(50) };
+    let options =
+        LoadOptions { input: Some(input), train: Take::First(200), test: Take::First(50), ..LoadOptions::default() };
     let data = DataSet::load("shapes", &options).unwrap();
     let recipe = Recipe { data: "shapes".into(), batch: 32, length: Length::Epochs(4), ..Recipe::default() };
     let folder = RunFolder::at(&scratch.0.join("plain")).unwrap();
@@ -117,7 +119,12 @@ fn best_weights_are_those_of_the_best_epoch_in_the_metrics() {
 fn the_best_on_held_out_images_is_kept() {
     let scratch = Scratch::new("session-choice");
     let program = mock::program(Shape::map(1, 12, 12), 10);
-    let options = LoadOptions { input: Some(program.input()), train: Take::First(20), test: Take::First(5) };
+    let options = LoadOptions {
+        input: Some(program.input()),
+        train: Take::First(20),
+        test: Take::First(5),
+        ..LoadOptions::default()
+    };
     let data = DataSet::load("shapes", &options).unwrap();
     let engine = select::engine(Selection::default(), program.clone()).unwrap();
     let identity = Identity::of(engine.as_ref(), &Recipe::default(), &data);

@@ -6,7 +6,7 @@
 pub mod grid;
 pub mod table;
 
-use crate::data::DataSet;
+use crate::data::{DataSet, ImageOrder};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::select::Selection;
 use crate::experiment::{Experiment, Request, RunRequest, load_data, open_engine};
@@ -240,15 +240,16 @@ impl Sweep<'_> {
 
     /// Holds a run against its data and its engine, so that it cannot fail on them later.
     fn job(&self, setting: usize, experiment: Experiment, loaded: &mut Vec<Loaded>) -> Result<Job, Diagnostic> {
-        let (from, input) = (&experiment.recipe.data, experiment.program.input());
-        let there = loaded.iter().position(|loaded| loaded.from == *from && loaded.input == input);
+        let (from, order, input) = (&experiment.recipe.data, experiment.recipe.order, experiment.program.input());
+        let wanted = |loaded: &Loaded| loaded.from == *from && loaded.order == order && loaded.input == input;
+        let there = loaded.iter().position(wanted);
         let data = match there {
             Some(index) => index,
             None => {
                 let request = DataRequest { from: from.clone(), limit: self.limit };
-                let data = load_data(&request, &experiment.program)?;
+                let data = load_data(&request, order, &experiment.program)?;
                 let identity = DataIdentity::of(&data);
-                loaded.push(Loaded { from: from.clone(), input, data, identity });
+                loaded.push(Loaded { from: from.clone(), order, input, data, identity });
                 loaded.len() - 1
             }
         };
@@ -319,6 +320,7 @@ impl Sweep<'_> {
 /// A data set that several runs share.
 struct Loaded {
     from: String,
+    order: ImageOrder,
     input: Shape,
     data: DataSet,
     identity: DataIdentity,

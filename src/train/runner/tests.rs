@@ -13,7 +13,12 @@ use crate::train::report::{EvalSet, Evaluated};
 const INPUT: Shape = Shape::Map { channels: 1, height: 12, width: 12 };
 
 fn shapes(train: usize, test: usize) -> DataSet {
-    let options = LoadOptions { input: Some(INPUT), train: Take::First(train), test: Take::First(test) };
+    let options = LoadOptions {
+        input: Some(INPUT),
+        train: Take::First(train),
+        test: Take::First(test),
+        ..LoadOptions::default()
+    };
     DataSet::load("shapes", &options).unwrap()
 }
 
