@@ -172,8 +172,8 @@ mod tests {
     fn identity(data: DataIdentity) -> Identity {
         let arithmetic =
             Arithmetic { device: "cpu".into(), engine: "native".into(), instructions: None, convolution: None };
-        let (netc, net, program, recipe) = (String::new(), String::new(), String::new(), Recipe::default().to_yaml());
-        Identity { netc, net, program, recipe, data, arithmetic }
+        let (net, program, recipe) = (String::new(), String::new(), Recipe::default().to_yaml());
+        Identity { numerics: numerics::NUMERICS, net, program, recipe, data, arithmetic }
     }
 
     /// Of a set whose two splits are the same images, each of one pixel.

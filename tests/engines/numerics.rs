@@ -57,7 +57,7 @@ impl Net {
         let experiment = Experiment::compile(&path, &request).unwrap();
         // The last batch of an epoch is smaller.
         let images = Take::First(5 * batch / 2);
-        let data = load_some("shapes", &experiment.program, images, Take::First(1)).unwrap();
+        let data = load_some("shapes", experiment.recipe.order, &experiment.program, images, Take::First(1)).unwrap();
         Net { experiment, data }
     }
 
