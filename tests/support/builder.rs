@@ -93,6 +93,7 @@ impl Builder {
             ops: Vec::new(),
             logits: ValueId(0),
             loss: Loss::SoftmaxCrossEntropy { smoothing: 0.0 },
+            norm_group: None,
         };
         Self { program }
     }

@@ -30,7 +30,7 @@ pub use options::{Convolution, Options};
 pub use plan::Plan;
 
 use crate::data::batch::Batch;
-use crate::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::engine::{Arithmetic, Engine, EngineError, GroupMoments, Metrics, Mode, State, Update};
 use crate::lower::program::Program;
 use exec::{Profile, ThreadPool};
 use kernels::isa::Isa;
@@ -91,6 +91,12 @@ impl NativeEngine {
         let available = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = options.threads.unwrap_or_else(available).max(1);
         crate::engine::verify::verify(&program)?;
+        // NOT YET: groups of batch norm in this engine. Remove this block with them.
+        if program.norm_group.is_some() {
+            return Err(EngineError::Program(
+                "the native engine has no groups of batch norm; `--engine tensor` has".into(),
+            ));
+        }
         let mut layers = Layers::new(&program, isa, options.convolution)?;
         fold::mark(&program, &mut layers);
         let train = Plan::new(compile::compile(&program, &layers, Purpose::Train)?);
@@ -229,14 +235,14 @@ impl Engine for NativeEngine {
         Ok(logits)
     }
 
-    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<GroupMoments>, EngineError> {
         self.run_train(batch, TrainingPass::Forward)?;
         let mut moments = vec![Vec::new(); self.statistics.len()];
         for norm in &self.layers.norms {
             moments[norm.mean].clone_from(&norm.coefficients.mean);
             moments[norm.variance].clone_from(&norm.coefficients.variance);
         }
-        Ok(moments)
+        Ok(vec![GroupMoments { images: batch.len(), values: moments }])
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

@@ -48,7 +48,7 @@ schedule: {kind: multistep, at: [32_000 steps, 40 epochs, 75 %], factor: 0.5, wa
 label_smoothing: 0.1
 average: {decay: 0.999}
 init: {conv: he-normal-fan-out, linear: {kind: truncated-normal, std: 0.05}, bias: 0.1}
-batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, statistics: population, population_variance: pooled, population_images: 10_000}
+batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, group: 48, statistics: population, population_variance: pooled, population_images: 10_000}
 pooling: {rounding: ceil, divisor: image}
 lrn: {squares: sum}
 seed: 7
@@ -90,7 +90,12 @@ checkpoint: {every: 10 minutes, keep: 5}
             bias: Some(0.1),
         },
         batch_norm: BatchNorm {
-            defaults: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
+            defaults: NormDefaults {
+                epsilon: 1e-3,
+                decay: 0.99,
+                running_variance: VarianceEstimate::Biased,
+                group: Some(48),
+            },
             statistics: Statistics::Population,
             population_variance: PopulationVariance::Pooled,
             population_images: Some(10_000),
@@ -136,6 +141,8 @@ fn the_written_defaults_read_back() {
         "profile: caffe\ninit: {kind: normal, std: 0.01}",
         "average: {decay: 0}",
         "average: none",
+        "batch_norm: {group: none}",
+        "batch_norm: {group: 1}",
         "label_smoothing: 0.1",
     ] {
         let recipe = read(text, &[]).0.unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
@@ -330,6 +337,10 @@ fn he2015_is_the_papers() {
     // A short run is the beginning of the long one.
     let short = load(&["steps=300".into()]);
     assert_eq!(Recipe { length: Length::Steps(64_000), ..short }, recipe);
+    // On two GPUs only the statistics of training are others.
+    let path = project("specs/recipes/he2015-two-devices.yaml");
+    let two = super::read(RecipeSource::file(&path), &mut SourceMap::new()).unwrap().recipe;
+    assert_eq!(two, load(&["batch_norm.group=64".into()]));
 }
 
 /// The YAML block of the documentation is a recipe, and its tables name every key.
