@@ -7,6 +7,7 @@ mod batch;
 #[cfg(test)]
 pub mod mock;
 pub mod native;
+pub mod precision;
 pub mod select;
 mod state;
 pub mod tensor;
@@ -112,6 +113,16 @@ pub enum EngineError {
     /// The state does not fit the program.
     #[error("the weights do not fit the network: {0}")]
     State(String),
+    /// The engine computes in other numbers.
+    #[error("{engine} does not compute in {precision}: {known}")]
+    Precision {
+        /// The engine, with its device.
+        engine: String,
+        /// The word for what it has not.
+        precision: &'static str,
+        /// What each engine has.
+        known: String,
+    },
     /// This netc was built without the device.
     #[error("this netc was built without {0}")]
     NotBuilt(&'static str),

@@ -28,7 +28,7 @@ use schedule::schedule;
 use section::{Problem, Section, Source};
 use serde_yaml::Value;
 use std::path::Path;
-use values::{fraction, number, positive, truth, whole, word};
+use values::{fraction, number, positive, precision, truth, whole, word};
 
 /// What a recipe is put together from. By default that is nothing: what netc does where nothing is said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -153,6 +153,7 @@ fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
         pooling: pooling(root.section("pooling"), default.pooling),
         lrn: lrn(root.section("lrn"), default.lrn),
+        precision: root.read("precision", precision).unwrap_or(default.precision),
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
         checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };

@@ -1,6 +1,7 @@
 use super::*;
 use crate::diagnostic::render;
 use crate::engine::DecayForm;
+use crate::engine::precision::Precision;
 use crate::lower::defaults::{InitRule, InitRules};
 use crate::recipe::milestone::Milestone;
 use crate::recipe::optimizer::{Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind, RoleGroup};
@@ -51,6 +52,7 @@ init: {conv: he-normal-fan-out, linear: {kind: truncated-normal, std: 0.05}, bia
 batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, group: 48, statistics: population, population_variance: pooled, population_images: 10_000}
 pooling: {rounding: ceil, divisor: image}
 lrn: {squares: sum}
+precision: fp32
 seed: 7
 checkpoint: {every: 10 minutes, keep: 5}
 ";
@@ -102,6 +104,7 @@ checkpoint: {every: 10 minutes, keep: 5}
         },
         pooling: Pooling { rounding: Rounding::Ceil, divisor: Divisor::ImageOnly },
         lrn: Lrn { squares: Squares::Sum },
+        precision: Precision::Fp32,
         seed: 7,
         checkpoint: CheckpointPolicy { every: Interval::Minutes(10.0), keep: 5 },
     };
@@ -257,6 +260,8 @@ fn mistakes_are_shown_where_they_are() {
         ),
         ("init_numbers", Code::RecipeSyntax, "init: {conv: {kind: truncated-normal}, linear: truncated-norm}\n", &[]),
         ("average", Code::RecipeSyntax, "average: 0.999\nlabel_smoothing: 1.5\nema: {decay: 0.9}\n", &[]),
+        ("precision", Code::RecipeValue, "precision: bf16\namp: true\n", &[]),
+        ("norm_group", Code::RecipeSyntax, "batch_norm: {group: 0, virtual_batch_size: 64}\nsync_bn: false\n", &[]),
         ("norm_momentum", Code::RecipeSyntax, "batch_norm: {momentum: 0.1}\n", &[]),
         ("set_unknown", Code::RecipeSet, "batch: 128\n", &["optimizer.weight_deacy=1e-3"]),
         ("set_wrong_value", Code::RecipeSet, "batch: 128\n", &["batch=0"]),
