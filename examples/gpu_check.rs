@@ -274,7 +274,7 @@ fn seen(
     let mut seen = vec![engine.logits(batch, Mode::Train)?, engine.logits(batch, Mode::Evaluate)?];
     // Together: a bias before a batch norm has no gradient of its own but rounding.
     seen.push(engine.gradients(batch)?.concat());
-    seen.push(engine.moments(batch)?.concat());
+    seen.push(engine.moments(batch)?.iter().flat_map(|group| group.values.concat()).collect());
     engine.train_step(batch, update)?;
     let metrics = engine.read_metrics()?;
     seen.push(vec![metrics.loss() as f32]);

@@ -7,6 +7,7 @@ use crate::data::locate::{self, Located, SearchPlaces, locate};
 use crate::data::{DataKind, DataSet, Description, ImageOrder, LoadOptions, Take};
 use crate::diagnostic::{Code, Diagnostic, has_errors, render};
 use crate::engine::Engine;
+use crate::engine::precision::{self, Precision};
 use crate::engine::select::{self, Selection};
 use crate::graph::dims::Shape;
 use crate::graph::shape::Shaped;
@@ -142,7 +143,7 @@ impl Experiment {
     /// # Errors
     /// When there is no such device, or netc was built without it.
     pub fn engine(&self, selection: Selection) -> Result<Box<dyn Engine>, Diagnostic> {
-        open_engine(selection, self.program.clone())
+        open_engine(selection, self.recipe.precision, self.program.clone())
     }
 
     /// Trains, from the beginning or from the folder's last checkpoint if `resume`.
@@ -245,13 +246,19 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// An engine as selected.
+/// An engine as selected, which computes in these numbers.
 ///
 /// # Errors
-/// [`Code::DeviceUnavailable`] when there is no such device or netc was
-/// built without it, [`Code::RunFailed`] when the engine cannot take the program.
-pub fn open_engine(selection: Selection, program: Program) -> Result<Box<dyn Engine>, Diagnostic> {
-    select::engine(selection, program).map_err(|error| no_engine(&error))
+/// [`Code::DeviceUnavailable`] when there is no such device, netc was built without it, or the engine does not compute in
+/// them; [`Code::RunFailed`] when the engine cannot take the program.
+pub fn open_engine(
+    selection: Selection,
+    precision: Precision,
+    program: Program,
+) -> Result<Box<dyn Engine>, Diagnostic> {
+    precision::require(selection.device, selection.engine, precision)
+        .and_then(|()| select::engine(selection, program))
+        .map_err(|error| no_engine(&error))
 }
 
 /// The data of a run, held against the program.

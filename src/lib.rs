@@ -48,7 +48,7 @@ pub use data::DataSet;
 pub use data::batch::{Batch, Images};
 pub use diagnostic::{Code, Diagnostic};
 pub use engine::select::{Device, Selection};
-pub use engine::{Engine, EngineError, Metrics, Mode, State};
+pub use engine::{Engine, EngineError, GroupMoments, Metrics, Mode, State};
 pub use experiment::{Experiment, Failure, Request, RunRequest};
 pub use lower::program::Program;
 pub use recipe::Recipe;

@@ -158,7 +158,8 @@ impl Evaluator {
                 normalization(&recipe.normalize, &train).map_err(|error| Diagnostic::from(&error))?
             }
         };
-        Ok(Evaluator { engine: open_engine(selection, program)?, data, normalization, batch: recipe.batch })
+        let engine = open_engine(selection, recipe.precision, program)?;
+        Ok(Evaluator { engine, data, normalization, batch: recipe.batch })
     }
 
     /// Over the test images.

@@ -52,7 +52,7 @@ pub fn fast(experiment: Experiment, arguments: &TrainArguments) -> Result<(), Di
     let take = |count: usize| Take::First(arguments.limit.map_or(count, |limit| limit.min(count)));
     let program = experiment.program;
     let data = load_some(&recipe.data, recipe.order, &program, take(images.saturating_add(hold_out)), take(images))?;
-    let mut engine = open_engine(arguments.selection.into(), program.clone())?;
+    let mut engine = open_engine(arguments.selection.into(), recipe.precision, program.clone())?;
     let scratch = tempfile::Builder::new()
         .prefix("netc-fast-")
         .tempdir()
@@ -110,7 +110,7 @@ pub fn overfit(experiment: Experiment, arguments: &TrainArguments, batches: NonZ
     let data = load_some(&recipe.data, recipe.order, &program, Take::First(count), Take::Nothing)?;
     let input = Input::new(&data, &recipe).map_err(|error| Diagnostic::from(&error))?;
     let initial = State::initial(&program, recipe.seed);
-    let mut engine = open_engine(arguments.selection.into(), program)?;
+    let mut engine = open_engine(arguments.selection.into(), recipe.precision, program)?;
     engine.load(&initial).map_err(RunError::from)?;
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(steps);

@@ -133,6 +133,7 @@ codes! {
     FewPopulationImages = "N045" Warning "the population is taken over too few images";
     BatchAboveData = "N046" Warning "a batch is larger than the training set";
     CheckpointAfterEnd = "N047" Warning "the first checkpoint is due after the end of the run";
+    GroupAboveBatch = "N048" Warning "a group of batch norm has all images of a batch";
 }
 
 impl Code {

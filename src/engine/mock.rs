@@ -1,7 +1,9 @@
 //! An engine for tests that want nothing of an engine but the trait: one linear layer, gradients by hand.
 
 use crate::data::batch::Batch;
-use crate::engine::{Arithmetic, DecayForm, Engine, EngineError, Metrics, Mode, Rule, State, Update, batch, summable};
+use crate::engine::{
+    Arithmetic, DecayForm, Engine, EngineError, GroupMoments, Metrics, Mode, Rule, State, Update, batch, summable,
+};
 use crate::graph::dims::Shape;
 use crate::lower::program::{Init, Loss, Op, OpKind, Parameter, ParameterId, Program, Role, Statistic, Value, ValueId};
 
@@ -146,11 +148,17 @@ impl Engine for MockEngine {
         Err(EngineError::Batch("the mock has no logits".into()))
     }
 
-    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
-        batch::pixels(batch, &self.program)?;
-        // As if the unused statistic were the mean of the pixels.
-        let mean = batch.pixels().unwrap().iter().sum::<f32>() / batch.pixels().unwrap().len() as f32;
-        Ok(self.state.statistics.iter().map(|statistic| vec![mean; statistic.len()]).collect())
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<GroupMoments>, EngineError> {
+        let mut pixels = batch::pixels(batch, &self.program)?;
+        let of_group = |images: usize| {
+            let (group, rest) = pixels.split_at(images * self.program.input().elements());
+            pixels = rest;
+            // As if the unused statistic were the mean of the pixels.
+            let mean = group.iter().sum::<f32>() / group.len() as f32;
+            let values = self.state.statistics.iter().map(|statistic| vec![mean; statistic.len()]).collect();
+            GroupMoments { images, values }
+        };
+        Ok(self.program.norm_groups(batch.len()).into_iter().map(of_group).collect())
     }
 
     fn gradients(&mut self, _: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

@@ -7,6 +7,7 @@ mod batch;
 #[cfg(test)]
 pub mod mock;
 pub mod native;
+pub mod precision;
 pub mod select;
 mod state;
 pub mod tensor;
@@ -70,6 +71,15 @@ impl Metrics {
     }
 }
 
+/// What batch norm normalises a group of images with, which is the whole batch where the program has no groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupMoments {
+    /// How many images the group has.
+    pub images: usize,
+    /// The mean, or the biased variance, for each of [`Program::statistics`].
+    pub values: Vec<Vec<f32>>,
+}
+
 /// What decides, beside the program and its inputs, on the last bits of a result. Threads do not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arithmetic {
@@ -103,6 +113,16 @@ pub enum EngineError {
     /// The state does not fit the program.
     #[error("the weights do not fit the network: {0}")]
     State(String),
+    /// The engine computes in other numbers.
+    #[error("{engine} does not compute in {precision}: {known}")]
+    Precision {
+        /// The engine, with its device.
+        engine: String,
+        /// The word for what it has not.
+        precision: &'static str,
+        /// What each engine has.
+        known: String,
+    },
     /// This netc was built without the device.
     #[error("this netc was built without {0}")]
     NotBuilt(&'static str),
@@ -172,12 +192,12 @@ pub trait Engine {
     /// As for [`Engine::train_step`].
     fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError>;
 
-    /// What each batch norm normalises a batch with in [`Mode::Train`]: the mean, or the biased variance, of a batch for
-    /// each of [`Program::statistics`]; weights, statistics and metrics stay as they are.
+    /// What each batch norm normalises a batch with in [`Mode::Train`], one entry for each of its
+    /// [groups](Program::norm_groups), in order; weights, statistics and metrics stay as they are.
     ///
     /// # Errors
     /// As for [`Engine::train_step`].
-    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError>;
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<GroupMoments>, EngineError>;
 
     /// The gradient of the mean loss of a batch (in [`Mode::Train`], without decay) for each parameter, in the
     /// program's order; weights, statistics and metrics stay as they are. For tests and for looking at a net.

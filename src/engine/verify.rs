@@ -16,6 +16,7 @@
 //! - **Parameters**: each that an op names is there, with the dimensions that the op's shapes ask for; running statistics
 //!   have a number for each channel. Two ops may name the same one.
 //! - **Logits** are a vector that an op writes.
+//! - **Groups** of images that batch norm has statistics of are not empty.
 //!
 //! Not looked at: numbers (rates, epsilons, decays), and whether an op or a parameter is of any use.
 
@@ -39,6 +40,9 @@ pub fn verify(program: &Program) -> Result<(), EngineError> {
         check.that(computed.get(op.output.0) == Some(&false), "its output is not its own")?;
         check.op()?;
         computed[op.output.0] = true;
+    }
+    if program.norm_group == Some(0) {
+        return Err(EngineError::Program("batch norm has groups of 0 images".into()));
     }
     let logits = program.logits;
     let vector = computed.get(logits.0) == Some(&true) && is_vector(program.shape(logits)) && logits != ValueId(0);

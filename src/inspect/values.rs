@@ -264,6 +264,10 @@ pub fn meaning(key: &[&str], value: &str) -> Option<&'static str> {
         (["batch_norm", "running_variance"], "biased") => "the batch's as it is",
         (["batch_norm", "statistics"], "moving") => "evaluation uses the running averages",
         (["batch_norm", "statistics"], "population") => "evaluation uses true averages over the training images",
+        (["precision"], "fp32") => "32-bit floats throughout",
+        (["batch_norm", "group"], images) if images.parse::<usize>().is_ok() => {
+            "images with statistics of their own in training, by position in the batch"
+        }
         (["augment", "pad_value"], "zero") => "0 after normalisation: the mean colour",
         (["augment", "pad_value"], "black") => "0 before normalisation",
         _ => return None,

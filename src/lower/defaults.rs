@@ -204,12 +204,15 @@ pub struct NormDefaults {
     pub decay: f32,
     /// Which estimate enters the running variance.
     pub running_variance: VarianceEstimate,
+    /// Images that share statistics in training; the whole batch where nothing is said. No spec can give it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<usize>,
 }
 
 impl Default for NormDefaults {
     /// 1e-5, 0.9, unbiased: PyTorch's (whose `momentum` 0.1 is this decay 0.9).
     fn default() -> Self {
-        NormDefaults { epsilon: 1e-5, decay: 0.9, running_variance: VarianceEstimate::Unbiased }
+        NormDefaults { epsilon: 1e-5, decay: 0.9, running_variance: VarianceEstimate::Unbiased, group: None }
     }
 }
 

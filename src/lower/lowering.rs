@@ -31,7 +31,9 @@ pub fn lower(checked: &Checked, defaults: &Defaults) -> Program {
     let logits = lowering.value(graph.output);
     let Lowering { values, ops, parameters, statistics, .. } = lowering;
     let loss = Loss::SoftmaxCrossEntropy { smoothing: defaults.label_smoothing };
-    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss, norm_group: None }
+    // Without a batch norm it says nothing.
+    let norm_group = defaults.norm.group.filter(|_| !statistics.is_empty());
+    Program { net: graph.net.clone(), values, parameters, statistics, ops, logits, loss, norm_group }
 }
 
 struct Lowering<'a> {
@@ -168,7 +170,7 @@ impl Lowering<'_> {
 mod tests {
     use super::*;
     use crate::compile::{Options, compile_text};
-    use crate::lower::defaults::InitRules;
+    use crate::lower::defaults::{InitRules, NormDefaults};
     use std::path::Path;
 
     fn program(layers: &str, defaults: Defaults) -> Program {
@@ -189,6 +191,20 @@ mod tests {
             let OpKind::PadChannels { before, after } = program.ops[0].kind else { panic!("{:?}", program.ops[0]) };
             assert_eq!((before, after), expected, "{layer}");
         }
+    }
+
+    #[test]
+    fn a_batch_falls_into_groups_where_there_is_a_batch_norm() {
+        let norm = NormDefaults { group: Some(3), ..NormDefaults::default() };
+        let grouped = Defaults { norm, ..Defaults::default() };
+        assert_eq!(program("relu", grouped).norm_group, None);
+        let grouped = program("bn", grouped);
+        assert_eq!(grouped.norm_group, Some(3));
+        assert_eq!(
+            [1, 3, 7, 9].map(|batch| grouped.norm_groups(batch)),
+            [vec![1], vec![3], vec![3, 3, 1], vec![3, 3, 3]]
+        );
+        assert_eq!(program("bn", Defaults::default()).norm_groups(7), [7]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ impl Display for Listing<'_> {
             smoothing => format!(", label_smoothing {smoothing}"),
         };
         writeln!(f, "  loss: softmax_cross_entropy({}{smoothing})", name(program, program.logits))?;
+        program.norm_group.iter().try_for_each(|group| writeln!(f, "  batch_norm_group: {group}"))?;
         writeln!(f, "  parameters: {}", program.parameter_count())?;
         writeln!(f, "\nops")?;
         for op in &program.ops {

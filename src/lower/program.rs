@@ -38,7 +38,9 @@ pub struct Program {
     pub logits: ValueId,
     /// What training minimises.
     pub loss: Loss,
-    /// Images a group of batch norm's statistics in training, by place in the batch; `None`: all of the batch.
+    /// Images that share the statistics of every batch norm in training, by their position in the batch; the last group of a
+    /// batch may be smaller. `None`: the whole batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub norm_group: Option<usize>,
 }
 
@@ -198,6 +200,12 @@ pub enum OpKind {
     /// Ioffe & Szegedy 2015. In training y = scale·(x − mean)/√(variance + epsilon) + shift over the batch (and
     /// the plane, for maps), with the biased variance; the running statistics become
     /// decay·old + (1 − decay)·batch. In evaluation the running statistics take the batch's place.
+    ///
+    /// With [`Program::norm_group`] each group of images is a batch of its own in this. The running statistics still
+    /// move once a step, so that `decay` remembers as many steps as without groups: towards the mean over the groups,
+    /// weighted by their images, of the groups' means, and of their variances, each by `running_variance` over its own
+    /// values. (TensorFlow's `virtual_batch_size` likewise takes the mean over its virtual batches.) How far the means
+    /// of groups lie apart is not counted, as no image is normalised by it.
     BatchNorm {
         /// gamma
         scale: ParameterId,
@@ -321,6 +329,12 @@ impl Program {
     /// If the id belongs to another program.
     pub fn shape(&self, id: ValueId) -> Shape {
         self.values[id.0].shape
+    }
+
+    /// Images of each group of a batch that has statistics of its own in training, in order.
+    pub fn norm_groups(&self, batch: usize) -> Vec<usize> {
+        let group = self.norm_group.unwrap_or(batch).clamp(1, batch.max(1));
+        (0..batch).step_by(group).map(|first| group.min(batch - first)).collect()
     }
 
     /// Number of trained numbers.

@@ -29,8 +29,16 @@ impl Milestone {
     pub fn steps(self, length: RunLength) -> u64 {
         match self {
             Milestone::Steps(steps) => steps,
-            Milestone::Epochs(epochs) => (epochs * length.steps_per_epoch as f64).round() as u64,
-            Milestone::Percent(percent) => (percent / 100.0 * length.total_steps as f64).round() as u64,
+            Milestone::Epochs(_) | Milestone::Percent(_) => self.exact(length).round() as u64,
+        }
+    }
+
+    /// In steps, with what is left over of one.
+    pub fn exact(self, length: RunLength) -> f64 {
+        match self {
+            Milestone::Steps(steps) => steps as f64,
+            Milestone::Epochs(epochs) => epochs * length.steps_per_epoch as f64,
+            Milestone::Percent(percent) => percent / 100.0 * length.total_steps as f64,
         }
     }
 

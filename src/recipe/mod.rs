@@ -19,6 +19,7 @@ pub use crate::data::ImageOrder;
 pub use crate::data::augment::{Augment, PadValue};
 
 use crate::diagnostic::{Code, LintLevel};
+use crate::engine::precision::Precision;
 use crate::graph::conventions::Conventions;
 use crate::graph::layer::Divisor;
 use crate::graph::layer::{Rounding, Squares};
@@ -64,6 +65,8 @@ pub struct Recipe {
     pub pooling: Pooling,
     /// Local response norm where the spec does not say.
     pub lrn: Lrn,
+    /// What an engine computes in.
+    pub precision: Precision,
     /// What every random draw of the run depends on.
     pub seed: u64,
     /// How often the run keeps what it needs to go on.
@@ -91,6 +94,7 @@ impl Default for Recipe {
             batch_norm: BatchNorm { defaults: norm, ..BatchNorm::default() },
             pooling: Pooling { rounding: conventions.rounding, divisor: conventions.divisor },
             lrn: Lrn { squares: conventions.squares },
+            precision: Precision::default(),
             seed: 0,
             checkpoint: CheckpointPolicy::default(),
         }

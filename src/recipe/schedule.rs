@@ -59,7 +59,8 @@ pub enum Curve {
     },
     /// Up to the base and far down: Smith & Topin 2018, in the two phases of PyTorch's `OneCycleLR`. The momentum stays.
     OneCycle {
-        /// When the rate is at its highest.
+        /// When the rate is at its highest, less one step and not rounded: of 25 steps 30 % are 7.5, and the peak lies
+        /// between steps 6 and 7, counted from 0. No step has the base itself then.
         peak: Milestone,
         /// What the highest rate is multiplied by at the first step.
         start_factor: f64,
@@ -189,14 +190,16 @@ impl Curve {
                 minimum + (base - minimum) * (1.0 - past / whole).max(0.0).powf(*power)
             }
             Curve::OneCycle { peak, start_factor, end_factor, anneal } => {
-                let last = run_length.total_steps.saturating_sub(1);
-                let peak = peak.steps(run_length).saturating_sub(1).min(last);
+                let (step, last) = (step as f64, run_length.total_steps.saturating_sub(1) as f64);
+                // Not a whole step, and before the first one in a short run: PyTorch's `pct_start * total_steps - 1`.
+                let peak = (peak.exact(run_length) - 1.0).min(last);
                 let (start, end) = (base * start_factor, base * end_factor);
-                let fraction = |from: u64, to: u64| (step - from) as f64 / (to - from).max(1) as f64;
                 if step < peak {
-                    anneal.between(start, base, fraction(0, peak))
+                    anneal.between(start, base, step / peak)
+                } else if last > peak {
+                    anneal.between(base, end, ((step - peak) / (last - peak)).min(1.0))
                 } else {
-                    anneal.between(base, end, fraction(peak, last).min(1.0))
+                    base
                 }
             }
         }
@@ -252,6 +255,34 @@ mod tests {
         }
         let schedule = Schedule { curve: Curve::Constant, warmup: warmup(WarmupForm::Constant) };
         assert_eq!([0, 99, 100].map(|step| schedule.rate(1.0, step, LENGTH)), [0.1, 0.1, 1.0]);
+    }
+
+    /// PyTorch's `OneCycleLR` in another form: a cosine's two phases are squares of a cosine, a line's a weighted mean.
+    #[test]
+    fn one_cycle_is_the_same_curve_at_every_length() {
+        let (start, end) = (0.04, 4e-6);
+        for total_steps in 1..=2000u64 {
+            let run_length = RunLength { steps_per_epoch: 3, total_steps };
+            for (percent, anneal) in [(30.0, Anneal::Cosine), (30.0, Anneal::Linear), (45.5, Anneal::Cosine)] {
+                let peak = Milestone::Percent(percent);
+                let curve = Curve::OneCycle { peak, start_factor: start, end_factor: end, anneal };
+                let schedule = Schedule::from(curve);
+                // Both in hundredths of a step, so that a whole step is a whole number.
+                let top = percent * total_steps as f64 - 100.0;
+                let last = 100.0 * (total_steps - 1) as f64;
+                for step in 0..total_steps {
+                    let at = 100.0 * step as f64;
+                    let (low, rest) =
+                        if at <= top { (start, 1.0 - at / top) } else { (end, (at - top) / (last - top)) };
+                    let share = match anneal {
+                        Anneal::Cosine => (std::f64::consts::FRAC_PI_2 * rest).sin().powi(2),
+                        Anneal::Linear => rest,
+                    };
+                    let (found, expected) = (schedule.rate(0.1, step, run_length), 0.1 * (1.0 + (low - 1.0) * share));
+                    assert!((found - expected).abs() < 1e-12, "{step} of {total_steps}: {found} for {expected}");
+                }
+            }
+        }
     }
 
     /// Whatever the lengths, a rate is a number that is not negative and at most the base.

@@ -108,7 +108,7 @@ impl Reproduction<'_> {
         let from = self.data.map_or_else(|| was.data.from.clone(), str::to_string);
         let request = DataRequest { from, limit: was.data.limit };
         let data = load_data(&request, recipe.order, &program)?;
-        let mut engine = open_engine(selection, program)?;
+        let mut engine = open_engine(selection, recipe.precision, program)?;
         let identity = Identity::of(engine.as_ref(), recipe, &data);
         let differences = was.identity.differences(&identity);
         if !differences.is_empty() {

@@ -121,7 +121,9 @@ impl From<RunError> for Diagnostic {
 /// Why there is no engine to run a program on.
 pub fn no_engine(error: &EngineError) -> Diagnostic {
     let code = match error {
-        EngineError::Device { .. } | EngineError::NotBuilt(_) => Code::DeviceUnavailable,
+        EngineError::Device { .. } | EngineError::NotBuilt(_) | EngineError::Precision { .. } => {
+            Code::DeviceUnavailable
+        }
         EngineError::Program(_) | EngineError::Batch(_) | EngineError::State(_) => Code::RunFailed,
     };
     let diagnostic = Diagnostic::new(code, error.to_string());

@@ -50,7 +50,8 @@ pub fn statistics(
             return Ok(None);
         }
         let batch = next.batch();
-        sums.add(&engine.moments(&batch)?, batch.len(), method.variance);
+        // Each group of a batch is what training normalises with, so that the population is one of groups.
+        engine.moments(&batch)?.iter().for_each(|group| sums.add(&group.values, group.images, method.variance));
         done += batch.len() as u64;
         progress(done, total);
     }
@@ -67,7 +68,7 @@ struct Norm {
     estimate: VarianceEstimate,
 }
 
-/// Weighted sums over batches, in f64.
+/// Weighted sums over batches, or over the groups of all batches, in f64.
 struct NormSums {
     norms: Vec<Norm>,
     /// Images seen.

@@ -16,7 +16,7 @@ pub struct Updates {
     decay: Vec<f32>,
     /// Empty where all are 1.
     rates: Vec<f32>,
-    average: Option<f32>,
+    average: Option<f64>,
 }
 
 impl Updates {
@@ -28,7 +28,7 @@ impl Updates {
             [] => Vec::new(),
             _ => program.parameters.iter().map(|p| optimizer.rate_factor(&p.name)).collect(),
         };
-        let average = recipe.average.map(|average| average.decay as f32);
+        let average = recipe.average.map(|average| average.decay);
         Updates { optimizer, schedule: recipe.schedule.clone(), run_length, decay, rates, average }
     }
 

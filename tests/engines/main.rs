@@ -6,6 +6,7 @@
 mod golden;
 mod native_nets;
 mod native_ops;
+mod norm_groups;
 mod numerics;
 mod optimizers;
 mod population;

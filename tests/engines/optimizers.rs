@@ -7,7 +7,7 @@ use crate::support::{OwnedBatch, assert_close, random_state};
 use netc::internals::compile::{self, compile};
 use netc::internals::engine::native::{Convolution, NativeEngine, Options};
 use netc::internals::engine::tensor;
-use netc::internals::engine::{Engine, State};
+use netc::internals::engine::{Engine, State, Update};
 use netc::internals::lower::program::Program;
 use netc::internals::recipe::Recipe;
 use netc::internals::recipe::RecipeSource;
@@ -20,7 +20,7 @@ const STEPS: u64 = 50;
 const RUN_LENGTH: RunLength = RunLength { steps_per_epoch: 3, total_steps: STEPS };
 
 /// What a recipe says for a case, by the case's name in the golden file.
-const OPTIMIZERS: [(&str, &str); 14] = [
+const OPTIMIZERS: [(&str, &str); 16] = [
     ("sgd", "optimizer: {learning_rate: 0.1, momentum: 0, weight_decay: 0}"),
     ("momentum", "optimizer: {momentum: 0.9, weight_decay: 0.01}\nschedule: &drop"),
     ("nesterov", "optimizer: {momentum: 0.9, nesterov: true, weight_decay: 0.01}\nschedule: &drop"),
@@ -43,6 +43,22 @@ const OPTIMIZERS: [(&str, &str); 14] = [
     - {match: conv1, rate_factor: 0.1}
     - {match: 'linear*', rate_factor: 0.5, decay_factor: 3}
     - {match: linear2.bias, rate_factor: 0}",
+    ),
+    (
+        "groups_adamw",
+        "optimizer:
+  kind: adamw
+  learning_rate: 0.01
+  weight_decay: 0.1
+  groups: [{match: conv1, rate_factor: 0.1}, {match: 'linear*', rate_factor: 4, decay_factor: 2}]",
+    ),
+    (
+        "groups_decoupled",
+        "optimizer:
+  learning_rate: 0.02
+  weight_decay: 0.2
+  decay_form: decoupled
+  groups: [{match: conv1, rate_factor: 0.1}, {match: 'linear*', rate_factor: 4, decay_factor: 2}]",
     ),
     ("clipping", "optimizer: {learning_rate: 0.1, weight_decay: 0.01, clip_norm: 0.3}"),
     ("smoothing", "optimizer: {learning_rate: 0.1, weight_decay: 0}\nlabel_smoothing: 0.2"),
@@ -133,64 +149,6 @@ fn no_case_passes_for_another() {
     }
 }
 
-/// torch.optim.AdamW and SGDW step by step in `f64`, with the rate of each group in the decay too: w loses rate·decay·w of
-/// its own group's rate. PyTorch's own numbers for it are the case `groups_adamw` of `make_optimizers.py`, which is not
-/// in the golden file yet.
-#[test]
-fn decoupled_decay_has_the_rate_of_its_group() {
-    const GROUPS: &str =
-        "groups: [{match: conv1, rate_factor: 0.1}, {match: 'linear*', rate_factor: 4, decay_factor: 2}]";
-    let groups = |name: &str| match name.split('.').next() {
-        Some("conv1") => (0.1, 1.0),
-        Some("linear1" | "linear2") => (4.0, 2.0),
-        _ => (1.0, 1.0),
-    };
-    let (rate, decay) = (0.05, 0.5);
-    for adam in [true, false] {
-        let kind = if adam { "kind: adamw, epsilon: 0.01" } else { "momentum: 0.9, decay_form: decoupled" };
-        let recipe = recipe(&format!("optimizer: {{{kind}, learning_rate: {rate}, weight_decay: {decay}, {GROUPS}}}"));
-        let program = program(&recipe);
-        let updates = Updates::new(&recipe, &program, RUN_LENGTH);
-        let start = State { parameters: random_state(&program, 5).parameters, ..State::initial(&program, 0) };
-        let batches = [OwnedBatch::random(&program, 16, 1), OwnedBatch::random(&program, 16, 2)];
-        let mut weights = Weights::from(&start);
-        let mut moments: Vec<Vec<[f64; 2]>> = weights.parameters.iter().map(|p| vec![[0.0; 2]; p.len()]).collect();
-        for (t, batch) in (1..).zip(&batches) {
-            let gradients = reference::gradients(&program, &weights, &batch.get());
-            for (place, parameter) in program.parameters.iter().enumerate() {
-                let (rate_factor, decay_factor) = groups(&parameter.name);
-                let (rate, decay) = (rate * rate_factor, decay * decay_factor);
-                let numbers = weights.parameters[place].iter_mut().zip(&mut moments[place]).zip(&gradients[place]);
-                for ((w, [first, second]), g) in numbers {
-                    *w -= rate * decay * *w;
-                    if adam {
-                        *first = 0.9 * *first + 0.1 * g;
-                        *second = 0.999 * *second + 0.001 * g * g;
-                        let (mean, square) = (*first / (1.0 - 0.9f64.powi(t)), *second / (1.0 - 0.999f64.powi(t)));
-                        *w -= rate * mean / (square.sqrt() + 0.01);
-                    } else {
-                        *first = 0.9 * *first + g;
-                        *w -= rate * *first;
-                    }
-                }
-            }
-        }
-        for mut engine in engines(&program) {
-            engine.load(&start).unwrap();
-            for (done, batch) in (0..).zip(&batches) {
-                engine.train_step(&batch.get(), &updates.update(done)).unwrap();
-            }
-            let state = engine.state().unwrap();
-            for ((parameter, found), expected) in
-                program.parameters.iter().zip(&state.parameters).zip(&weights.parameters)
-            {
-                let what = format!("{} by {}, adam {adam}", parameter.name, engine.arithmetic().engine);
-                assert_close(&what, found, expected, 1e-4);
-            }
-        }
-    }
-}
-
 #[test]
 fn schedules_are_pytorchs() {
     let golden = Golden::open("optimizers.safetensors");
@@ -221,6 +179,55 @@ fn schedules_are_pytorchs() {
     }
 }
 
+/// A one-cycle schedule of a run of so many steps, at a base of 0.1.
+fn one_cycle(total_steps: u64, schedule: &str) -> Updates {
+    let recipe = recipe(&format!("optimizer: {{learning_rate: 0.1}}\nschedule: {schedule}"));
+    Updates::new(&recipe, &program(&recipe), RunLength { steps_per_epoch: 3, total_steps })
+}
+
+/// In a run of most lengths the peak is no whole step, and in a short one it is before the first.
+#[test]
+fn one_cycle_is_pytorchs_at_every_length() {
+    let golden = Golden::open("optimizers.safetensors");
+    let linear = "{kind: one-cycle, peak: 37 %, anneal: linear, start_factor: 0.1, end_factor: 0.001}";
+    for (case, schedule, lengths) in [
+        ("one_cycle", "one-cycle", &[2, 3, 7, 10, 25, 101, 1955, 2000][..]),
+        ("one_cycle_linear", linear, &[2, 3, 7, 10, 25, 101][..]),
+    ] {
+        for &steps in lengths {
+            let (updates, expected) = (one_cycle(steps, schedule), golden.wide(&format!("schedule/{case}_of_{steps}")));
+            assert_eq!(expected.len() as u64, steps);
+            for (step, expected) in (0..steps).zip(expected) {
+                let found = updates.rate(step);
+                assert!((found - expected).abs() < 1e-12, "{case} {step} of {steps}: {found}, PyTorch {expected}");
+            }
+        }
+    }
+}
+
+/// An average of 0s follows weights of 1 that stay: after n steps it is 1 − decayⁿ. With `1 - decay` of an `f32` it is off
+/// by 1.7e-4 of itself.
+#[test]
+fn a_slow_average_follows_at_its_own_pace() {
+    let (decay, steps) = (0.9999, 200);
+    let recipe = recipe(&format!("average: {{decay: {decay}}}"));
+    let program = program(&recipe);
+    let all = |value: f32| -> Vec<Vec<f32>> { program.parameters.iter().map(|p| vec![value; p.elements()]).collect() };
+    let start = State { parameters: all(1.0), averages: all(0.0), ..State::initial(&program, 0) };
+    let updates = Updates::new(&recipe, &program, RUN_LENGTH);
+    let still = Update { rate: 0.0, ..updates.update(0) };
+    let batch = OwnedBatch::random(&program, 2, 1);
+    let expected = 1.0 - f64::powi(decay, steps);
+    for mut engine in engines(&program) {
+        engine.load(&start).unwrap();
+        (0..steps).for_each(|_| engine.train_step(&batch.get(), &still).unwrap());
+        for found in engine.state().unwrap().averages.concat() {
+            let off = (f64::from(found) / expected - 1.0).abs();
+            assert!(off < 1e-5, "{}: {found} for {expected}, off by {off:e}", engine.arithmetic().engine);
+        }
+    }
+}
+
 /// Gradients with smoothed labels against finite differences in `f64`; the loss that is reported is the plain one.
 #[test]
 fn smoothed_labels_have_the_gradient_of_their_loss() {
@@ -242,7 +249,7 @@ fn smoothed_labels_have_the_gradient_of_their_loss() {
         let reference = reference::run(&plain, &weights, &batch.get(), netc::internals::engine::Mode::Evaluate).loss;
         assert!((loss - reference).abs() < 1e-5, "{loss} {reference}");
         let decay = vec![0.0; program.parameters.len()];
-        engine.train_step(&batch.get(), &netc::internals::engine::Update::sgd(0.1, 0.0, &decay)).unwrap();
+        engine.train_step(&batch.get(), &Update::sgd(0.1, 0.0, &decay)).unwrap();
         let loss = engine.read_metrics().unwrap().loss();
         let reference = reference::run(&plain, &weights, &batch.get(), netc::internals::engine::Mode::Train).loss;
         assert!((loss - reference).abs() < 1e-5, "{loss} {reference}");

@@ -10,7 +10,7 @@ use netc::internals::data::{DataSet, LoadOptions, Split, Subset, Take};
 use netc::internals::diagnostic::Diagnostic;
 use netc::internals::engine::native::{NativeEngine, Options};
 use netc::internals::engine::tensor::{self, KernelStyle, ReferenceEngine};
-use netc::internals::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
+use netc::internals::engine::{Arithmetic, Engine, EngineError, GroupMoments, Metrics, Mode, State, Update};
 use netc::internals::graph::dims::Shape;
 use netc::internals::lower::program::Program;
 use netc::internals::random;
@@ -153,7 +153,7 @@ impl Engine for Pixels {
     fn logits(&mut self, batch: &Batch<'_>, mode: Mode) -> Result<Vec<f32>, EngineError> {
         self.0.logits(batch, mode)
     }
-    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<GroupMoments>, EngineError> {
         self.0.moments(batch)
     }
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

@@ -4,7 +4,7 @@
 
 The net is tests/golden/optimizers.net; batches of 8 images come round one after another. Each `optimizer/CASE/NAME` is a
 parameter after 50 steps (`average/CASE/NAME` the average of the weights), each `schedule/CASE` the learning rate of steps
-0..50. Momentum in Sutskever's form, which torch.optim has not, is written out below as Caffe's sgd_solver.cpp and
+0..50 (of all steps for the lengths of a one-cycle schedule). Momentum in Sutskever's form, which torch.optim has not, is written out below as Caffe's sgd_solver.cpp and
 Keras's sgd.py have it. Weights are float64 here and stored as float32, rates stored as float64. The file was made with
 torch 2.15.0.
 """
@@ -133,17 +133,17 @@ def groups(model):
     return SGD(made, lr=0.1, momentum=0.9)
 
 
-def groups_adamw(model):
-    """decoupled decay of 0.1 at a rate of 0.01, with factors of rate and decay by name"""
-    made = []
+def decoupled_groups(model, rate, decay):
+    """factors of rate and decay by name, for decoupled decay: w loses rate·decay·w of its own group's"""
+    base, made = (rate, decay), []
     for name, parameter in model.named_parameters():
-        rate, decay = 0.01, 0.1
+        rate, decay = base
         if name.startswith("conv1"):
             rate *= 0.1
         if name.startswith("linear"):
             rate, decay = rate * 4, decay * 2
         made.append(dict(params=[parameter], lr=rate, weight_decay=decay))
-    return AdamW(made, lr=0.01)
+    return made
 
 
 run("sgd", lambda m: SGD(m.parameters(), lr=0.1))
@@ -156,24 +156,22 @@ run("adam", lambda m: Adam(m.parameters(), lr=0.01))
 run("adam_l2", lambda m: Adam(m.parameters(), lr=0.01, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.05))
 run("adamw", lambda m: AdamW(m.parameters(), lr=0.01, weight_decay=0.1), schedule=drop)
 run("groups", groups)
-# Not in the committed file yet, which was made before this case: whoever makes it anew adds the case to OPTIMIZERS in
-# tests/engines/optimizers.rs, with `groups: [{match: conv1, rate_factor: 0.1}, {match: 'linear*', rate_factor: 4,
-# decay_factor: 2}]`.
-run("groups_adamw", groups_adamw)
+run("groups_adamw", lambda m: AdamW(decoupled_groups(m, 0.01, 0.1), lr=0.01))
+run("groups_decoupled", lambda m: Decoupled(decoupled_groups(m, 0.02, 0.2), lr=0.02, momentum=0.9, weight_decay=0.2))
 run("clipping", lambda m: SGD(m.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01), clip=0.3)
 run("smoothing", lambda m: SGD(m.parameters(), lr=0.1, momentum=0.9), smoothing=0.2)
 run("ema", lambda m: SGD(m.parameters(), lr=0.1, momentum=0.9), ema=0.9)
 run("ema_adam", lambda m: Adam(m.parameters(), lr=0.01), ema=0.95)
 
 
-def rates(case, make, base=0.1):
+def rates(case, make, base=0.1, steps=STEPS):
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=base)
     scheduler = make(optimizer)
-    found = []
-    for _ in range(STEPS):
-        found.append(optimizer.param_groups[0]["lr"])
+    found = [optimizer.param_groups[0]["lr"]]
+    for _ in range(steps - 1):
         optimizer.step()
         scheduler.step()
+        found.append(optimizer.param_groups[0]["lr"])
     out[f"schedule/{case}"] = np.array(found, dtype=np.float64)
 
 
@@ -200,6 +198,17 @@ rates(
         o, 0.1, total_steps=STEPS, pct_start=0.4, anneal_strategy="linear", div_factor=10, final_div_factor=100
     ),
 )
+# The peak of a one-cycle schedule is no whole step in a run of most lengths, and before the first one in a short run.
+for length in [2, 3, 7, 10, 25, 101, 1955, 2000]:
+    rates(f"one_cycle_of_{length}", lambda o: s.OneCycleLR(o, 0.1, total_steps=length), steps=length)
+for length in [2, 3, 7, 10, 25, 101]:
+    rates(
+        f"one_cycle_linear_of_{length}",
+        lambda o: s.OneCycleLR(
+            o, 0.1, total_steps=length, pct_start=0.37, anneal_strategy="linear", div_factor=10, final_div_factor=100
+        ),
+        steps=length,
+    )
 rates("warmup_constant", warm(lambda o: s.LambdaLR(o, lambda _: 1.0)))
 rates("warmup_cosine", warm(lambda o: s.CosineAnnealingLR(o, STEPS - 8)))
 rates("warmup_multistep", warm(lambda o: s.MultiStepLR(o, [20 - 8, 35 - 8], gamma=0.1)))

@@ -66,7 +66,10 @@ pub fn run(program: &Program, weights: &Weights, batch: &Batch<'_>, mode: Mode) 
                     decay: f64::from(*decay),
                     estimate: *estimate,
                 };
-                norm.run(x, &mut statistics, mode)
+                match mode {
+                    Mode::Train => norm.train(x, &mut statistics, program.norm_group.unwrap_or(n)),
+                    Mode::Evaluate => norm.evaluate(x, &statistics),
+                }
             }
             OpKind::Relu => x.iter().map(|x| if *x > 0.0 { *x } else { 0.0 }).collect(),
             OpKind::Tanh => x.iter().map(|x| x.tanh()).collect(),
@@ -333,35 +336,56 @@ struct BatchNorm<'a> {
 }
 
 impl BatchNorm<'_> {
-    /// y, from x; in training the running statistics move.
-    fn run(&self, x: &[f64], statistics: &mut [Vec<f64>], mode: Mode) -> Vec<f64> {
-        let BatchNorm { n, shape, scale, shift, epsilon, decay, estimate, .. } = *self;
-        let (StatisticId(running_mean), StatisticId(running_variance)) = (self.running_mean, self.running_variance);
-        let (channels, area) = (shape.channels(), shape.plane().area());
+    /// Where the numbers of a channel are, image by image from the first of `images` on.
+    fn places(&self, channel: usize, images: std::ops::Range<usize>) -> Vec<usize> {
+        let (channels, area) = (self.shape.channels(), self.shape.plane().area());
+        images.flat_map(|image| (0..area).map(move |pixel| (image * channels + channel) * area + pixel)).collect()
+    }
+
+    fn normalise(&self, x: f64, channel: usize, mean: f64, variance: f64) -> f64 {
+        self.scale[channel] * (x - mean) / (variance + self.epsilon).sqrt() + self.shift[channel]
+    }
+
+    /// y, from x, by the running statistics.
+    fn evaluate(&self, x: &[f64], statistics: &[Vec<f64>]) -> Vec<f64> {
+        let (StatisticId(mean), StatisticId(variance)) = (self.running_mean, self.running_variance);
         let mut y = vec![0.0; x.len()];
-        for channel in 0..channels {
-            let places: Vec<usize> = (0..n)
-                .flat_map(|image| (0..area).map(move |pixel| (image * channels + channel) * area + pixel))
-                .collect();
-            let count = places.len() as f64;
-            let (mean, variance) = match mode {
-                Mode::Evaluate => (statistics[running_mean][channel], statistics[running_variance][channel]),
-                Mode::Train => {
-                    let mean = places.iter().map(|&at| x[at]).sum::<f64>() / count;
-                    let squares = places.iter().map(|&at| (x[at] - mean).powi(2)).sum::<f64>();
-                    let estimated = match estimate {
-                        VarianceEstimate::Unbiased if places.len() > 1 => squares / (count - 1.0),
-                        _ => squares / count,
-                    };
-                    let follow = |old: &mut f64, new: f64| *old = decay * *old + (1.0 - decay) * new;
-                    follow(&mut statistics[running_mean][channel], mean);
-                    follow(&mut statistics[running_variance][channel], estimated);
-                    (mean, squares / count)
-                }
-            };
-            for &at in &places {
-                y[at] = scale[channel] * (x[at] - mean) / (variance + epsilon).sqrt() + shift[channel];
+        for (channel, (mean, variance)) in statistics[mean].iter().zip(&statistics[variance]).enumerate() {
+            for at in self.places(channel, 0..self.n) {
+                y[at] = self.normalise(x[at], channel, *mean, *variance);
             }
+        }
+        y
+    }
+
+    /// y, from x, by the statistics of each group of images; the running ones move once.
+    fn train(&self, x: &[f64], statistics: &mut [Vec<f64>], group: usize) -> Vec<f64> {
+        let follow = |StatisticId(id): StatisticId, channel: usize, new: f64, statistics: &mut [Vec<f64>]| {
+            let old = &mut statistics[id][channel];
+            *old = self.decay * *old + (1.0 - self.decay) * new;
+        };
+        let mut y = vec![0.0; x.len()];
+        for channel in 0..self.shape.channels() {
+            let (mut mean_of_means, mut mean_of_variances) = (0.0, 0.0);
+            for first in (0..self.n).step_by(group) {
+                let last = (first + group).min(self.n);
+                let places = self.places(channel, first..last);
+                let count = places.len() as f64;
+                let mean = places.iter().map(|&at| x[at]).sum::<f64>() / count;
+                let squares = places.iter().map(|&at| (x[at] - mean).powi(2)).sum::<f64>();
+                let estimated = match self.estimate {
+                    VarianceEstimate::Unbiased if places.len() > 1 => squares / (count - 1.0),
+                    _ => squares / count,
+                };
+                let share = (last - first) as f64 / self.n as f64;
+                mean_of_means += share * mean;
+                mean_of_variances += share * estimated;
+                for &at in &places {
+                    y[at] = self.normalise(x[at], channel, mean, squares / count);
+                }
+            }
+            follow(self.running_mean, channel, mean_of_means, statistics);
+            follow(self.running_variance, channel, mean_of_variances, statistics);
         }
         y
     }

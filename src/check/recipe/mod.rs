@@ -9,6 +9,7 @@ pub mod decay_size;
 pub mod epochs_of_another_split;
 pub mod few_population_images;
 pub mod foreign_statistics;
+pub mod group_above_batch;
 pub mod init_against_activation;
 pub mod last_image_alone;
 pub mod mirrored_digits;
@@ -49,6 +50,7 @@ pub const CHECKS: &[Check<Run>] = &[
     few_population_images::CHECK,
     batch_above_data::CHECK,
     checkpoint_after_end::CHECK,
+    group_above_batch::CHECK,
 ];
 
 /// Runs them all.

@@ -102,7 +102,7 @@ impl Bench {
     }
 
     fn train(&self, selection: Selection) -> Result<Trained, Diagnostic> {
-        let mut engine = open_engine(selection, self.program.clone())?;
+        let mut engine = open_engine(selection, self.recipe.precision, self.program.clone())?;
         self.with(engine.as_mut())
     }
 

@@ -31,7 +31,7 @@ pub use options::{Convolution, Options};
 pub use plan::Plan;
 
 use crate::data::batch::Batch;
-use crate::engine::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
+use crate::engine::{Arithmetic, Engine, EngineError, GroupMoments, Metrics, Mode, State, Update};
 use crate::lower::program::Program;
 use exec::{Profile, ThreadPool, tree};
 use kernels::isa::Isa;
@@ -238,14 +238,18 @@ impl Engine for NativeEngine {
         Ok(logits)
     }
 
-    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<GroupMoments>, EngineError> {
         self.run_train(batch, TrainingPass::Forward)?;
-        let mut moments = vec![Vec::new(); self.statistics.len()];
-        for norm in &self.layers.norms {
-            moments[norm.mean].clone_from(&norm.coefficients[0].mean);
-            moments[norm.variance].clone_from(&norm.coefficients[0].variance);
-        }
-        Ok(moments)
+        let blocking = self.blocking(Purpose::Train, batch.len());
+        let of_group = |group: usize| {
+            let mut values = vec![Vec::new(); self.statistics.len()];
+            for norm in &self.layers.norms {
+                values[norm.mean].clone_from(&norm.coefficients[group].mean);
+                values[norm.variance].clone_from(&norm.coefficients[group].variance);
+            }
+            GroupMoments { images: blocking.images_of(group).len(), values }
+        };
+        Ok((0..blocking.groups()).map(of_group).collect())
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

@@ -19,8 +19,9 @@ impl NativeEngine {
                 update.clipping(squares.sum::<f64>().sqrt())
             }
         };
-        let averages = update.average.map(|decay| (decay, self.averages.iter_mut()));
-        let (mut averages, follow) = averages.map_or((None, 0.0), |(decay, averages)| (Some(averages), decay));
+        // 1 − decay in f64, where it is exact.
+        let share = update.average.map_or(0.0, |decay| (1.0 - decay) as f32);
+        let mut averages = update.average.map(|_| self.averages.iter_mut());
         let mut squares = self.squares.iter_mut();
         let tensors = self.parameters.iter_mut().zip(&mut self.velocities).zip(&self.gradients);
         self.threads.install(|| {
@@ -44,7 +45,7 @@ impl NativeEngine {
                     let chunks = chunks.zip(gradient.par_chunks(CHUNK)).zip(squares.par_chunks_mut(CHUNK));
                     chunks.for_each(|(((w, v), g), s)| one(w, v, g, s));
                 }
-                update::follow(isa, follow, weights, average);
+                update::follow(isa, share, weights, average);
             }
         });
         self.packed = Packed::default();

@@ -114,7 +114,8 @@ impl<'a, D: TensorDevice> Pass<'a, D> {
             (Ready::BatchNorm, OpKind::BatchNorm { scale, shift, mean, variance, epsilon, .. }) => {
                 let (scale, shift) = (self.parameter(*scale)?, self.parameter(*shift)?);
                 if self.mode == Mode::Train {
-                    let (y, moments) = batch_norm(self.ones, x, scale, shift, *epsilon).on::<D>()?;
+                    let groups = self.program.norm_groups(batch);
+                    let (y, moments) = batch_norm(self.ones, x, scale, shift, *epsilon, groups).on::<D>()?;
                     return Ok((y, Some(moments)));
                 }
                 let moments = (self.statistic(*mean)?, self.statistic(*variance)?);

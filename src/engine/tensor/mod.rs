@@ -20,7 +20,7 @@ mod window;
 pub use device::KernelStyle;
 use device::TensorDevice;
 
-use super::{Arithmetic, Engine, EngineError, Metrics, Mode, State, Update};
+use super::{Arithmetic, Engine, EngineError, GroupMoments, Metrics, Mode, State, Update};
 use crate::data::batch::{Batch, ImageSet, SetId};
 use crate::lower::program::{OpKind, Program};
 use device::OnDevice;
@@ -238,19 +238,24 @@ impl<D: TensorDevice> Engine for TensorEngine<D> {
         Ok(transposed(&fetch(&logits)?, classes, images))
     }
 
-    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {
+    fn moments(&mut self, batch: &Batch<'_>) -> Result<Vec<GroupMoments>, EngineError> {
         let outcome = self.run(batch, Mode::Train, NoneTape)?;
-        let mut moments = vec![Vec::new(); self.statistics.len()];
+        let nothing = |images| GroupMoments { images, values: vec![Vec::new(); self.statistics.len()] };
+        let mut groups: Vec<GroupMoments> = self.program.norm_groups(batch.len()).into_iter().map(nothing).collect();
         for (op, of_batch) in outcome.moments {
             if let Some(OpKind::BatchNorm { mean, variance, .. }) = self.program.ops.get(op).map(|op| &op.kind) {
                 for (statistic, values) in [(mean, of_batch.mean), (variance, of_batch.variance)] {
-                    if let Some(found) = moments.get_mut(statistic.0) {
-                        *found = fetch(&values)?;
+                    // One row a channel, one column a group.
+                    let (columns, values) = (values.shape().1.max(1), fetch(&values)?);
+                    for (at, group) in groups.iter_mut().enumerate() {
+                        if let Some(found) = group.values.get_mut(statistic.0) {
+                            *found = values.iter().skip(at).step_by(columns).copied().collect();
+                        }
                     }
                 }
             }
         }
-        Ok(moments)
+        Ok(groups)
     }
 
     fn gradients(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<f32>>, EngineError> {

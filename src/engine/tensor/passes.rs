@@ -123,7 +123,7 @@ impl<D: TensorDevice> TensorEngine<D> {
         Ok(fetch::<D, ()>(&sums)?.iter().all(|sum| sum.is_finite()))
     }
 
-    /// Moves the running statistics towards the moments of a batch.
+    /// Moves the running statistics towards the moments of a batch: the mean over its groups, weighted by their images.
     pub(super) fn follow(&mut self, moments: Vec<(usize, Moments<D>)>) -> Result<(), EngineError> {
         for (op, moments) in moments {
             let Some(OpKind::BatchNorm { mean, variance, decay, running_variance, .. }) =
@@ -131,18 +131,41 @@ impl<D: TensorDevice> TensorEngine<D> {
             else {
                 continue;
             };
-            let (decay, count) = (f64::from(*decay), moments.count as f64);
-            let correction = match running_variance {
-                VarianceEstimate::Unbiased if moments.count > 1 => count / (count - 1.0),
-                VarianceEstimate::Unbiased | VarianceEstimate::Biased => 1.0,
+            let batch = moments.images.iter().sum::<usize>() as f64;
+            let share = |images: usize| images as f64 / batch;
+            let corrected = |images: usize| {
+                let count = (images * moments.plane) as f64;
+                let correction = match running_variance {
+                    VarianceEstimate::Unbiased if count > 1.0 => count / (count - 1.0),
+                    VarianceEstimate::Unbiased | VarianceEstimate::Biased => 1.0,
+                };
+                share(images) * correction
             };
+            let shares: Vec<f64> = moments.images.iter().copied().map(share).collect();
+            let corrected: Vec<f64> = moments.images.iter().copied().map(corrected).collect();
+            let decay = f64::from(*decay);
             if let Some(running) = self.statistics.get_mut(mean.0) {
-                running.try_axpy(decay, &moments.mean, 1.0 - decay).on::<D>()?;
+                towards(running, decay, moments.mean, &shares).on::<D>()?;
             }
             if let Some(running) = self.statistics.get_mut(variance.0) {
-                running.try_axpy(decay, &moments.variance, (1.0 - decay) * correction).on::<D>()?;
+                towards(running, decay, moments.variance, &corrected).on::<D>()?;
             }
         }
         Ok(())
     }
+}
+
+/// decay·running + (1 − decay)·Σ weight·moment, over the columns of `moments`, one a group.
+fn towards<D: TensorDevice>(
+    running: &mut Matrix<D>,
+    decay: f64,
+    moments: Matrix<D>,
+    weights: &[f64],
+) -> Result<(), D::Err> {
+    if let [weight] = weights {
+        return running.try_axpy(decay, &moments, (1.0 - decay) * weight);
+    }
+    let column = weights.iter().map(|&weight| weight as f32).collect();
+    let column = upload(running.device(), column, weights.len(), 1)?;
+    running.try_axpy(decay, &moments.try_matmul(column)?, 1.0 - decay)
 }

@@ -79,7 +79,10 @@ pub(super) fn step<D: TensorDevice>(
         (rule, _) => sgd(place, parameter, velocities, gradients, update, rule)?,
     }
     match (kept.average, update.average) {
-        (Some(average), Some(decay)) => average.try_axpy(f64::from(decay), parameter, 1.0 - f64::from(decay)),
+        (Some(average), Some(decay)) => {
+            let way = parameter.clone().try_sub(average.clone())?;
+            average.try_axpy(1.0, &way, 1.0 - decay)
+        }
         _ => Ok(()),
     }
 }

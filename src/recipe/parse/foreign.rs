@@ -40,6 +40,22 @@ const KEYS: &[(&[&str], &[&str])] = &[
     (&["normalization", "normalisation", "standardize", "mean_file", "preprocessing"], &["normalize"]),
     (&["initializer", "initialization", "weight_filler", "kernel_initializer", "weight_init"], &["init"]),
     (&["bn", "batchnorm", "batch_normalization", "norm"], &["batch_norm"]),
+    (
+        &[
+            "virtual_batch_size",
+            "ghost_batch_size",
+            "ghost_batch",
+            "sync_bn",
+            "syncbn",
+            "sync_batchnorm",
+            "synchronized",
+        ],
+        &["batch_norm.group"],
+    ),
+    (
+        &["amp", "use_amp", "mixed_precision", "dtype", "torch_dtype", "autocast", "fp16", "bf16", "allow_tf32"],
+        &["precision"],
+    ),
     (&["padding", "crop", "random_crop"], &["augment.pad"]),
     (&["mirror", "horizontal_flip", "random_flip", "hflip", "random_horizontal_flip"], &["augment.flip"]),
     (&["flip"], &["augment.flip"]),
@@ -88,6 +104,25 @@ const VALUES: &[(&[&str], &str)] = &[
     (&["up", "same"], "ceil"),
     (&["hash", "sorted"], "content"),
     (&["sequential", "unsorted"], "file"),
+    (&["float32", "float", "f32", "single", "32", "32-true", "full"], "fp32"),
+    (&["tensorfloat32", "tensorfloat-32"], "tf32"),
+    (&["bfloat16", "bf16-mixed", "bf16-true", "mixed-bfloat16"], "bf16"),
+    (
+        &[
+            "amp",
+            "mixed",
+            "mixed-precision",
+            "autocast",
+            "half",
+            "float16",
+            "f16",
+            "16",
+            "16-mixed",
+            "16-true",
+            "mixed-float16",
+        ],
+        "fp16",
+    ),
 ];
 
 /// The recipe's word among `words` for one of another tool's.
@@ -126,6 +161,7 @@ pub fn milestone(text: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::diagnostic::{Code, Diagnostic};
+    use crate::engine::precision::{self, Precision};
     use crate::recipe::interval::Interval;
     use crate::recipe::milestone::Milestone;
     use crate::recipe::{self, RecipeSource};
@@ -200,13 +236,18 @@ mod tests {
             ("batch_norm", "{running_variance: W}"),
             ("batch_norm", "{statistics: W}"),
             ("pooling", "{rounding: W}"),
+            ("precision", "W"),
         ];
         for (words, ours) in VALUES {
+            // Of a precision that no engine has it is told which engine has which.
+            let precision = Precision::ALL.into_iter().find(|precision| precision.name() == *ours);
+            let absent = precision.filter(|precision| !precision::exists(*precision));
             for word in *words {
                 for written in [(*word).to_string(), word.to_uppercase().replace('-', "_")] {
                     let helped = keys.iter().any(|(key, form)| {
                         let text = format!("{key}: {}\n", form.replace('W', &format!("\"{written}\"")));
-                        reported(&text).iter().any(|error| error.help == [format!("here this is `{ours}`")])
+                        let help = absent.map_or_else(|| format!("here this is `{ours}`"), |_| precision::list());
+                        reported(&text).iter().any(|error| error.help == [help.clone()])
                     });
                     assert!(helped, "{written} for {ours}");
                 }

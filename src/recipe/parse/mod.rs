@@ -28,7 +28,7 @@ use schedule::schedule;
 use section::{Problem, Section, Source};
 use serde_yaml::Value;
 use std::path::Path;
-use values::{fraction, number, positive, truth, whole, word};
+use values::{fraction, number, positive, precision, truth, whole, word};
 
 /// What a recipe is put together from. By default that is nothing: what netc does where nothing is said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -156,6 +156,7 @@ fn interpret(source: &Source) -> (Recipe, Vec<(Code, LintLevel)>) {
         batch_norm: batch_norm(root.section("batch_norm"), default.batch_norm),
         pooling: pooling(root.section("pooling"), default.pooling),
         lrn: lrn(root.section("lrn"), default.lrn),
+        precision: root.read("precision", precision).unwrap_or(default.precision),
         seed: root.read("seed", |value| whole(value, 0)).unwrap_or(default.seed),
         checkpoint: checkpoint(root.section("checkpoint"), default.checkpoint),
     };
@@ -293,6 +294,7 @@ fn norm_defaults(section: &mut Section<'_>, default: NormDefaults) -> NormDefaul
         running_variance: section
             .read("running_variance", |value| word(value, &estimates))
             .unwrap_or(default.running_variance),
+        group: default.group,
     };
     if norm.epsilon <= 0.0 {
         section.report("epsilon", Problem::senseless("is 0 in 32-bit floats"));
@@ -318,8 +320,10 @@ fn norm_defaults(section: &mut Section<'_>, default: NormDefaults) -> NormDefaul
 fn batch_norm(mut section: Section<'_>, default: BatchNorm) -> BatchNorm {
     let statistics = [("moving", Statistics::Moving), ("population", Statistics::Population)];
     let variances = PopulationVariance::ALL.map(|variance| (variance.name(), variance));
+    let defaults = norm_defaults(&mut section, default.defaults);
     let norm = BatchNorm {
-        defaults: norm_defaults(&mut section, default.defaults),
+        // A property of a run's batches, which no framework decides on for all.
+        defaults: NormDefaults { group: section.read("group", group).unwrap_or(defaults.group), ..defaults },
         statistics: section.read("statistics", |value| word(value, &statistics)).unwrap_or(default.statistics),
         population_variance: section
             .read("population_variance", |value| word(value, &variances))
@@ -328,6 +332,11 @@ fn batch_norm(mut section: Section<'_>, default: BatchNorm) -> BatchNorm {
     };
     section.finish();
     norm
+}
+
+/// Images, or `none` for the whole batch.
+fn group(value: &Value) -> Result<Option<usize>, Problem> {
+    if value.as_str() == Some("none") { Ok(None) } else { count(value).map(Some) }
 }
 
 fn checkpoint(mut section: Section<'_>, default: CheckpointPolicy) -> CheckpointPolicy {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::diagnostic::render;
 use crate::engine::DecayForm;
+use crate::engine::precision::Precision;
 use crate::lower::defaults::{InitRule, InitRules};
 use crate::recipe::milestone::Milestone;
 use crate::recipe::optimizer::{Moments, Momentum, MomentumForm, NamedGroup, Optimizer, OptimizerKind, RoleGroup};
@@ -49,9 +50,10 @@ schedule: {kind: multistep, at: [32_000 steps, 40 epochs, 75 %], factor: 0.5, wa
 label_smoothing: 0.1
 average: {decay: 0.999}
 init: {conv: he-normal-fan-out, linear: {kind: truncated-normal, std: 0.05}, bias: 0.1}
-batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, statistics: population, population_variance: pooled, population_images: 10_000}
+batch_norm: {epsilon: 1e-3, decay: 0.99, running_variance: biased, group: 48, statistics: population, population_variance: pooled, population_images: 10_000}
 pooling: {rounding: ceil, divisor: image}
 lrn: {squares: sum}
+precision: fp32
 seed: 7
 checkpoint: {every: 10 minutes, keep: 5}
 ";
@@ -92,13 +94,19 @@ checkpoint: {every: 10 minutes, keep: 5}
             bias: Some(0.1),
         },
         batch_norm: BatchNorm {
-            defaults: NormDefaults { epsilon: 1e-3, decay: 0.99, running_variance: VarianceEstimate::Biased },
+            defaults: NormDefaults {
+                epsilon: 1e-3,
+                decay: 0.99,
+                running_variance: VarianceEstimate::Biased,
+                group: Some(48),
+            },
             statistics: Statistics::Population,
             population_variance: PopulationVariance::Pooled,
             population_images: Some(10_000),
         },
         pooling: Pooling { rounding: Rounding::Ceil, divisor: Divisor::ImageOnly },
         lrn: Lrn { squares: Squares::Sum },
+        precision: Precision::Fp32,
         seed: 7,
         checkpoint: CheckpointPolicy { every: Interval::Minutes(10.0), keep: 5 },
     };
@@ -138,6 +146,8 @@ fn the_written_defaults_read_back() {
         "profile: caffe\ninit: {kind: normal, std: 0.01}",
         "average: {decay: 0}",
         "average: none",
+        "batch_norm: {group: none}",
+        "batch_norm: {group: 1}",
         "label_smoothing: 0.1",
     ] {
         let recipe = read(text, &[]).0.unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
@@ -252,6 +262,8 @@ fn mistakes_are_shown_where_they_are() {
         ),
         ("init_numbers", Code::RecipeSyntax, "init: {conv: {kind: truncated-normal}, linear: truncated-norm}\n", &[]),
         ("average", Code::RecipeSyntax, "average: 0.999\nlabel_smoothing: 1.5\nema: {decay: 0.9}\n", &[]),
+        ("precision", Code::RecipeValue, "precision: bf16\namp: true\n", &[]),
+        ("norm_group", Code::RecipeSyntax, "batch_norm: {group: 0, virtual_batch_size: 64}\nsync_bn: false\n", &[]),
         ("norm_momentum", Code::RecipeSyntax, "batch_norm: {momentum: 0.1}\n", &[]),
         ("set_unknown", Code::RecipeSet, "batch: 128\n", &["optimizer.weight_deacy=1e-3"]),
         ("set_wrong_value", Code::RecipeSet, "batch: 128\n", &["batch=0"]),
@@ -332,6 +344,10 @@ fn he2015_is_the_papers() {
     // A short run is the beginning of the long one.
     let short = load(&["steps=300".into()]);
     assert_eq!(Recipe { length: Length::Steps(64_000), ..short }, recipe);
+    // On two GPUs only the statistics of training are others.
+    let path = project("specs/recipes/he2015-two-devices.yaml");
+    let two = super::read(RecipeSource::file(&path), &mut SourceMap::new()).unwrap().recipe;
+    assert_eq!(two, load(&["batch_norm.group=64".into()]));
 }
 
 /// The YAML block of the documentation is a recipe, and its tables name every key.

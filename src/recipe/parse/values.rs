@@ -2,7 +2,8 @@
 
 use super::foreign;
 use super::section::Problem;
-use crate::diagnostic::suggest;
+use crate::diagnostic::{Code, suggest};
+use crate::engine::precision::{self, Precision};
 use serde_yaml::Value;
 
 /// A finite number. `1_000` and `1e-4` are numbers too.
@@ -114,6 +115,35 @@ pub fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Result<T, Pr
     })
 }
 
+/// What an engine computes in. Other tools write bits as a number, and mixtures of several kinds.
+///
+/// # Errors
+/// When it is no such word, or one of what no engine has.
+pub fn precision(value: &Value) -> Result<Precision, Problem> {
+    let text = value.as_u64().map(|bits| bits.to_string());
+    let text = text.as_deref().or_else(|| value.as_str()).unwrap_or_default();
+    let known = |text: &str| Precision::ALL.into_iter().find(|precision| precision.name() == text);
+    let words = Precision::ALL.map(Precision::name);
+    match known(text).or_else(|| foreign::value(text, &words).and_then(known)) {
+        Some(precision) if !precision::exists(precision) => {
+            let message = match precision.name() {
+                name if name == text => format!("no engine computes in `{name}` yet"),
+                name => format!("`{text}` is `{name}` here, in which no engine computes yet"),
+            };
+            Err(Problem { code: Code::RecipeValue, message, help: Some(precision::list()) })
+        }
+        Some(precision) if precision.name() == text => Ok(precision),
+        Some(precision) => Err(Problem::expected("`fp32`", value).help(format!("here this is `{}`", precision.name()))),
+        None => {
+            let problem = Problem::expected("what an engine computes in", value);
+            Err(match suggest::nearest(text, words) {
+                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                None => problem.help(precision::list()),
+            })
+        }
+    }
+}
+
 /// As in `.net` texts, an underscore between digits only helps the eye.
 fn without_underscores(text: &str) -> String {
     let digits = text.starts_with(|c: char| c.is_ascii_digit()) && !text.ends_with('_') && !text.contains("__");
@@ -150,6 +180,27 @@ mod tests {
         assert!(not_negative(&yaml("-1e-9")).is_err());
         assert!(fraction(&yaml("1.0")).is_err() && fraction(&yaml("0.9")).is_ok());
         assert!(truth(&yaml("yes")).is_err() && truth(&yaml("true")).unwrap());
+    }
+
+    #[test]
+    fn a_precision_is_one_that_an_engine_has() {
+        assert_eq!(precision(&yaml("fp32")), Ok(Precision::Fp32));
+        let known = "the native engine on cpu has `fp32`; the tensor engine on cpu has `fp32`; \
+                     the tensor engine on cuda has `fp32`";
+        for (text, message, help) in [
+            ("bf16", "no engine computes in `bf16` yet", known),
+            ("amp", "`amp` is `fp16` here, in which no engine computes yet", known),
+            ("16", "`16` is `fp16` here, in which no engine computes yet", known),
+            ("bf16-mixed", "`bf16-mixed` is `bf16` here, in which no engine computes yet", known),
+            ("32", "expected `fp32`, found `32`", "here this is `fp32`"),
+            ("Float32", "expected `fp32`, found the text `Float32`", "here this is `fp32`"),
+            ("fp23", "expected what an engine computes in, found the text `fp23`", "did you mean `fp32`?"),
+            ("int8", "expected what an engine computes in, found the text `int8`", known),
+            ("[fp32]", "expected what an engine computes in, found a list", known),
+        ] {
+            let problem = precision(&yaml(text)).unwrap_err();
+            assert_eq!((problem.message.as_str(), problem.help.as_deref()), (message, Some(help)), "{text}");
+        }
     }
 
     #[test]

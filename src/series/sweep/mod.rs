@@ -9,7 +9,7 @@ pub mod table;
 use crate::data::{DataSet, ImageOrder};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::select::Selection;
-use crate::experiment::{Experiment, Request, RunRequest, load_data, open_engine};
+use crate::experiment::{Experiment, Request, RunRequest, load_data};
 use crate::graph::dims::Shape;
 use crate::run::folder::{RunFolder, occupied};
 use crate::run::identity::{DataIdentity, Identity};
@@ -253,7 +253,7 @@ impl Sweep<'_> {
                 loaded.len() - 1
             }
         };
-        let engine = open_engine(self.selection, experiment.program.clone())?;
+        let engine = experiment.engine(self.selection)?;
         let Some(Loaded { data: images, identity, .. }) = loaded.get(data) else {
             return Err(Diagnostic::new(Code::RunFailed, "the data of a run is gone"));
         };
@@ -308,7 +308,7 @@ impl Sweep<'_> {
     ) -> Result<RunState, Diagnostic> {
         let Some(Loaded { data, .. }) = loaded.get(job.data) else { return Ok(RunState::Open) };
         let folder = RunFolder::resumed(&folder.join(&job.folder))?;
-        let mut engine = open_engine(self.selection, job.experiment.program.clone())?;
+        let mut engine = job.experiment.engine(self.selection)?;
         let (limit, threads) = (self.limit, self.selection.threads);
         let run = RunRequest { folder: &folder, resume: true, stop, limit, threads, command: self.command };
         let ended = job.experiment.train_as(job.identity.clone(), data, engine.as_mut(), &run, watch.run().as_mut())?;

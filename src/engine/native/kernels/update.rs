@@ -97,10 +97,10 @@ multiversion! {
 }
 
 multiversion! {
-    /// a ← decay·a + (1 − decay)·w
-    pub fn follow(decay: f32, weights: &[f32], average: &mut [f32]) {
+    /// a ← a + share·(w − a), with share 1 − decay.
+    pub fn follow(share: f32, weights: &[f32], average: &mut [f32]) {
         for (a, &w) in average.iter_mut().zip(weights) {
-            *a = decay * *a + (1.0 - decay) * w;
+            *a += share * (w - *a);
         }
     }
 }

@@ -2,22 +2,25 @@
 //! many times faster there than a broadcast or a strided reduction, and sums in blocks instead of one long chain.
 
 use crate::engine::tensor::device::{KernelStyle, Recording, TensorDevice};
+use crate::engine::tensor::ops::groups::Groups;
 use crate::engine::tensor::value::Matrix;
 use dfdx::prelude::*;
 use std::collections::HashMap;
 
-/// Rows of ones, by length, and what they are for.
+/// Rows of ones, by length, and what they are for; and the groups of a batch.
 #[derive(Debug)]
 pub(in crate::engine::tensor) struct Ones<D: TensorDevice> {
     device: D,
     pub style: KernelStyle,
     rows: HashMap<usize, Matrix<D>>,
+    /// By the pixels of a map, for the batch that is worked on.
+    groups: HashMap<usize, Groups<D>>,
 }
 
 impl<D: TensorDevice> Ones<D> {
     /// None yet.
     pub fn new(device: D, style: KernelStyle) -> Self {
-        Self { device, style, rows: HashMap::new() }
+        Self { device, style, rows: HashMap::new(), groups: HashMap::new() }
     }
 
     /// 1 × `length`.
@@ -35,9 +38,20 @@ impl<D: TensorDevice> Ones<D> {
         self.row(length)?.try_reshape_like(&(length, 1))
     }
 
+    /// The groups of `images` images each on maps of `plane` pixels.
+    pub fn groups(&mut self, images: &[usize], plane: usize) -> Result<Groups<D>, D::Err> {
+        if let Some(groups) = self.groups.get(&plane).filter(|groups| groups.images == images) {
+            return Ok(groups.clone());
+        }
+        let groups = Groups::new(&self.device, images, plane)?;
+        self.groups.insert(plane, groups.clone());
+        Ok(groups)
+    }
+
     /// Forgets what other batch sizes needed.
     pub fn clear(&mut self) {
         self.rows.clear();
+        self.groups.clear();
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(super) mod channels;
 pub(super) mod conv;
+pub(super) mod groups;
 pub(super) mod norm;
 pub(super) mod place;
 pub(super) mod pointwise;

@@ -1,48 +1,111 @@
 //! Batch norm (Ioffe & Szegedy 2015) and local response norm (Krizhevsky, Sutskever & Hinton 2012).
 
 use super::channels::{Ones, channel_means, spread};
+use super::groups::Groups;
 use crate::engine::tensor::device::{KernelStyle, Recording, TensorDevice};
 use crate::engine::tensor::value::{Matrix, upload};
 use dfdx::prelude::*;
 
-/// Mean and biased variance of a batch, each C × 1, off the tape.
+/// Mean and biased variance of each group of a batch, C × groups, off the tape.
 #[derive(Debug)]
 pub(in crate::engine::tensor) struct Moments<D: TensorDevice> {
     pub mean: Matrix<D>,
     pub variance: Matrix<D>,
-    /// Numbers a channel they were taken over.
-    pub count: usize,
+    /// Images of each group; one entry where all of the batch is normalised together.
+    pub images: Vec<usize>,
+    /// Numbers a channel of one image.
+    pub plane: usize,
 }
 
 /// An output with its tape, and the moments it was normalised with.
 type Normalised<D, T> = (Matrix<D, T>, Moments<D>);
 
-/// (x − mean)·scale/√(variance + epsilon) + shift with the moments of the batch, which come back too.
+/// (x − mean)·scale/√(variance + epsilon) + shift with the moments of each group of the batch, which come back too.
+/// `images` has those of each group.
 pub(in crate::engine::tensor) fn batch_norm<D: TensorDevice, T: Recording<D>>(
     ones: &mut Ones<D>,
     x: Matrix<D, T>,
     scale: &Matrix<D>,
     shift: &Matrix<D>,
     epsilon: f32,
+    images: Vec<usize>,
 ) -> Result<Normalised<D, T>, D::Err> {
     let shape = *x.shape();
     let (channels, _) = *scale.shape();
-    let count = shape.0 / channels.max(1) * shape.1;
+    let plane = shape.0 / channels.max(1);
+    let count = plane * shape.1;
+    let over = match images.len() {
+        0 | 1 => Over::Batch,
+        _ => Over::Groups(ones.groups(&images, plane)?),
+    };
 
     let (x, tape) = x.split_tape();
-    let mean = channel_means(ones, x.clone().put_tape(tape), channels)?;
+    let mean = over.means(ones, x.clone().put_tape(tape), channels)?;
     let (mean, tape) = mean.split_tape();
-    let (means, tape) = spread(ones, mean.clone().put_tape(tape), count)?.split_tape();
+    let (means, tape) = over.spread(ones, mean.clone().put_tape(tape), count)?.split_tape();
     let centred = x.try_reshape_like(&(channels, count))?.put_tape(tape).try_sub(means)?;
     let (centred, tape) = centred.split_tape();
     let squares = centred.clone().put_tape(tape).try_square()?.try_reshape_like(&shape)?;
-    let (variance, tape) = channel_means(ones, squares, channels)?.split_tape();
+    let (variance, tape) = over.means(ones, squares, channels)?.split_tape();
 
     let inverse = inverse_root(ones, variance.clone().put_tape(tape), epsilon)?;
-    let (factor, tape) = spread(ones, inverse.try_mul(scale.clone())?, count)?.split_tape();
+    let factor = over.times(ones, inverse, scale)?;
+    let (factor, tape) = over.spread(ones, factor, count)?.split_tape();
     let (scaled, tape) = centred.put_tape(tape).try_mul(factor)?.split_tape();
     let shifted = spread(ones, shift.clone().put_tape(tape), count)?.try_add(scaled)?;
-    Ok((shifted.try_reshape_like(&shape)?, Moments { mean, variance, count }))
+    Ok((shifted.try_reshape_like(&shape)?, Moments { mean, variance, images, plane }))
+}
+
+/// What means are taken over.
+enum Over<D: TensorDevice> {
+    /// All images.
+    Batch,
+    /// Those of each group.
+    Groups(Groups<D>),
+}
+
+impl<D: TensorDevice> Over<D> {
+    /// The means of each channel of (C·plane) × batch: C × 1, or C × groups.
+    fn means<T: Recording<D>>(
+        &self,
+        ones: &mut Ones<D>,
+        x: Matrix<D, T>,
+        channels: usize,
+    ) -> Result<Matrix<D, T>, D::Err> {
+        match self {
+            Over::Batch => channel_means(ones, x, channels),
+            Over::Groups(groups) => groups.means(x, channels),
+        }
+    }
+
+    /// To each number of a channel what belongs to it. As with [`spread`], it may be a view.
+    fn spread<T: Recording<D>>(
+        &self,
+        ones: &mut Ones<D>,
+        x: Matrix<D, T>,
+        count: usize,
+    ) -> Result<Matrix<D, T>, D::Err> {
+        match self {
+            Over::Batch => spread(ones, x, count),
+            Over::Groups(groups) => groups.spread(x),
+        }
+    }
+
+    /// `x`, C × 1 or C × groups, times a number a channel.
+    fn times<T: Recording<D>>(
+        &self,
+        ones: &mut Ones<D>,
+        x: Matrix<D, T>,
+        scale: &Matrix<D>,
+    ) -> Result<Matrix<D, T>, D::Err> {
+        match self {
+            Over::Batch => x.try_mul(scale.clone()),
+            Over::Groups(groups) => {
+                let (x, tape) = x.split_tape();
+                spread(ones, scale.clone().put_tape(tape), groups.images.len())?.try_mul(x)
+            }
+        }
+    }
 }
 
 /// 1/√(variance + epsilon). As a power it is one launch less in each direction, and rounds less well.
