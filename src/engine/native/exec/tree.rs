@@ -32,28 +32,45 @@ pub fn fold<T>(range: Range<usize>, leaf: &mut impl FnMut(usize) -> T, join: &im
 /// `to` ← Σ `part(i)` over `parts`, added to what is there if `add`. Each part has the length of `to`; with no part the
 /// sum is 0.
 pub fn add_up<'a>(parts: usize, part: &impl Fn(usize) -> &'a [f32], to: &mut [f32], add: bool) {
-    for (tile, to) in to.chunks_mut(TILE).enumerate() {
-        let start = tile * TILE;
-        let mut leaf = |index: usize| {
-            let mut numbers = [0.0f32; TILE];
-            let part = part(index).get(start..start + to.len()).unwrap_or(&[]);
-            match part.first_chunk::<TILE>() {
-                Some(whole) => numbers = *whole,
-                None => numbers.iter_mut().zip(part).for_each(|(number, &part)| *number = part),
-            }
-            numbers
-        };
-        let join = |mut left: [f32; TILE], right: [f32; TILE]| {
-            left.iter_mut().zip(&right).for_each(|(left, right)| *left += right);
-            left
-        };
-        let sum = fold(0..parts, &mut leaf, &join).unwrap_or([0.0; TILE]);
+    let mut tile = [0.0; TILE];
+    for (index, to) in to.chunks_mut(TILE).enumerate() {
+        let tile_of = index * TILE..index * TILE + to.len();
+        let piece = |index: usize| part(index).get(tile_of.clone()).unwrap_or(&[]);
         if add {
-            to.iter_mut().zip(&sum).for_each(|(to, sum)| *to += sum);
+            let tile = &mut tile[..to.len()];
+            add_pieces(0..parts, &piece, tile);
+            accumulate_into(to, tile);
         } else {
-            to.iter_mut().zip(&sum).for_each(|(to, &sum)| *to = sum);
+            add_pieces(0..parts, &piece, to);
         }
     }
+}
+
+/// `to` ← Σ `piece(i)`, where `to` is at most a tile.
+fn add_pieces<'a>(parts: Range<usize>, piece: &impl Fn(usize) -> &'a [f32], to: &mut [f32]) {
+    match parts.len() {
+        0 => to.fill(0.0),
+        1 => to.iter_mut().zip(piece(parts.start)).for_each(|(to, &number)| *to = number),
+        2 => {
+            let pair = piece(parts.start).iter().zip(piece(parts.start + 1));
+            to.iter_mut().zip(pair).for_each(|(to, (left, right))| *to = left + right);
+        }
+        len => {
+            let middle = parts.start + split(len);
+            add_pieces(parts.start..middle, piece, to);
+            if middle + 1 == parts.end {
+                return accumulate_into(to, piece(middle));
+            }
+            let mut right = [0.0; TILE];
+            let right = &mut right[..to.len()];
+            add_pieces(middle..parts.end, piece, right);
+            accumulate_into(to, right);
+        }
+    }
+}
+
+fn accumulate_into(to: &mut [f32], other: &[f32]) {
+    to.iter_mut().zip(other).for_each(|(to, other)| *to += other);
 }
 
 /// Sums that are under way at once while [`accumulate`] sums so many parts, beside that in `to`; one more where it adds.
@@ -83,7 +100,7 @@ pub fn accumulate(
         _ => {
             let (sum, scratch) = scratch.split_at_mut(to.len());
             accumulate(parts, sum, false, scratch, write);
-            to.iter_mut().zip(&*sum).for_each(|(to, sum)| *to += sum);
+            accumulate_into(to, sum);
         }
     }
 }
