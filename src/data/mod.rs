@@ -204,6 +204,8 @@ mod tests {
         }
         assert_eq!(DataKind::Cifar10.description(None).shape, Shape::map(3, 32, 32));
         assert_eq!(DataKind::Mnist.description(None).shape, Shape::map(1, 28, 28));
+        let images = DataKind::ALL.map(|kind| (kind.description(None).train, kind.description(None).test));
+        assert_eq!(images, [(50_000, 10_000), (60_000, 10_000), (10_000, 2_000)]);
         assert_eq!(DataKind::from_name("imagenet"), None);
     }
 

@@ -103,3 +103,28 @@ impl<'a> Update<'a> {
         (correction(beta1), correction(beta2))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::mock;
+    use crate::graph::dims::Shape;
+
+    #[test]
+    fn only_gradients_longer_than_the_bound_are_made_shorter() {
+        let update = Update { clip: Some(2.0), ..Update::sgd(0.1, 0.9, &[]) };
+        assert_eq!([0.0, 1.0, 2.0].map(|norm| update.clipping(norm)), [1.0; 3]);
+        assert!((update.clipping(8.0) - 0.25).abs() < 1e-6);
+        assert!(update.clipping(f64::NAN).is_nan());
+        assert_eq!(Update::sgd(0.1, 0.9, &[]).clipping(8.0), 1.0);
+    }
+
+    #[test]
+    fn every_parameter_has_its_decay_and_its_rate_or_none_has() {
+        let program = mock::program(Shape::map(1, 2, 2), 3);
+        let fits =
+            |decay: &[f32], rates: &[f32]| Update { rates, ..Update::sgd(0.1, 0.9, decay) }.validate(&program).is_ok();
+        assert!(fits(&[0.0; 2], &[]) && fits(&[0.0; 2], &[1.0; 2]));
+        assert!(!fits(&[0.0; 2], &[1.0; 1]) && !fits(&[0.0; 2], &[1.0; 3]) && !fits(&[0.0; 3], &[]));
+    }
+}

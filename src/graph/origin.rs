@@ -90,3 +90,25 @@ impl Frames {
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_chain_is_shown_by_its_ends() {
+        let mut frames = Frames::default();
+        let mut parent = None;
+        for call in 0..9 {
+            parent =
+                Some(frames.push(Frame { kind: FrameKind::Block(format!("b{call}")), span: Span::default(), parent }));
+            let shown = frames.describe(parent, &SourceMap::default()).unwrap_or_default();
+            let expected = if call < 8 { call + 1 } else { 7 };
+            assert_eq!(shown.lines().count(), expected, "{shown}");
+        }
+        let shown = frames.describe(parent, &SourceMap::default()).unwrap_or_default();
+        let blocks: Vec<&str> = shown.lines().filter_map(|line| line.split('`').nth(1)).collect();
+        assert_eq!(blocks, ["b8", "b7", "b6", "b5", "b1", "b0"]);
+        assert!(shown.contains("… 3 more …"), "{shown}");
+    }
+}

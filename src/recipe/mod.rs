@@ -276,3 +276,16 @@ pub enum Normalize {
         std: Vec<f64>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_has_a_step_for_every_batch_and_at_least_one() {
+        let steps = |batch, images| Recipe { batch, ..Recipe::default() }.run_length(images).steps_per_epoch;
+        assert_eq!([steps(1, 5), steps(2, 5), steps(5, 5), steps(9, 5), steps(9, 0)], [5, 3, 1, 1, 1]);
+        let epochs = Recipe { batch: 2, length: Length::Epochs(3), ..Recipe::default() };
+        assert_eq!(epochs.run_length(5).total_steps, 9);
+    }
+}

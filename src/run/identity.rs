@@ -123,13 +123,14 @@ impl Identity {
     }
 }
 
-/// Keys of two recipes in force whose values differ. How often a run is kept makes no difference to it.
+/// Keys of two recipes in force whose values differ. How often a run is kept makes no difference to it, nor where the
+/// images were found, which are compared themselves.
 fn lines(was: &str, is: &str) -> Vec<String> {
     let flat = |text: &str| -> Vec<(String, String)> {
         let Ok(tree) = serde_yaml::from_str::<serde_yaml::Value>(text) else { return Vec::new() };
         let leaves = leaves(&tree).into_iter();
         let flat = leaves.map(|(path, value)| (path.join("."), serde_json::to_string(value).unwrap_or_default()));
-        flat.filter(|(key, _)| !key.starts_with("checkpoint")).collect()
+        flat.filter(|(key, _)| !key.starts_with("checkpoint") && key != "data").collect()
     };
     let (was, is) = (flat(was), flat(is));
     let value = |of: &[(String, String)], key: &str| of.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
@@ -157,6 +158,7 @@ mod tests {
         let mut is = Recipe { batch: 64, length: Length::Steps(9), ..Recipe::default() };
         is.optimizer.weight_decay = 1e-3;
         is.checkpoint.keep = 99;
+        is.data = "a/folder/with/the/same/images".into();
         assert_eq!(
             lines(&was.to_yaml(), &is.to_yaml()),
             [

@@ -16,7 +16,7 @@ pub const fn unnumbered() -> u32 {
 /// What changed with each number after the first, as CHANGELOG.md has it; half sentences.
 const CHANGES: &[(u32, &str)] = &[(
     2,
-    "sums over a batch go by a binary tree, images are drawn in the order of their content, `one_cycle` peaks between steps",
+    "sums over a batch go by a binary tree, images are drawn in the order of their content, `one-cycle` peaks between steps, `average.decay` has 64 bits",
 )];
 
 /// Why what was computed with the numerics `was` cannot be gone on with or made again; half sentences.
@@ -31,7 +31,7 @@ pub fn reasons(was: u32) -> Vec<String> {
 }
 
 /// What can be done with a run of the numerics `was`; `usual` where they are these.
-pub fn help<'a>(was: u32, usual: &'a str) -> &'a str {
+pub fn help(was: u32, usual: &str) -> &str {
     if was == NUMERICS { usual } else { "the netc that began it can go on with it" }
 }
 

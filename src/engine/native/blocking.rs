@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_batch_without_groups_is_cut_every_16_images() {
         assert_eq!(cut(40, None), [0..16, 16..32, 32..40]);
-        assert_eq!(cut(16, Some(99)), [0..16]);
+        assert_eq!(cut(17, Some(99)), [0..16, 16..17]);
         assert!(cut(0, None).is_empty() && cut(0, Some(4)).is_empty());
     }
 

@@ -109,7 +109,7 @@ fn place(slots: &[SlotInfo], lives: &[Option<(usize, usize)>]) -> Vec<Placed> {
         .zip(lives)
         .map(|(slot, &live)| Placed { name: slot.name.clone(), offset: 0, len: slot.len, live })
         .collect();
-    let mut order: Vec<usize> = (0..slots.len()).filter(|&slot| lives[slot].is_some() && slots[slot].len > 0).collect();
+    let mut order: Vec<usize> = (0..slots.len()).filter(|&slot| lives[slot].is_some()).collect();
     order.sort_by_key(|&slot| (std::cmp::Reverse(slots[slot].len), lives[slot], slot));
     for (done, &slot) in order.iter().enumerate() {
         let overlaps = |other: &Placed| match (placed[slot].live, other.live) {
