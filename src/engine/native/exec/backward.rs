@@ -45,23 +45,25 @@ impl Work<'_> {
             }
             Backward::NormReduce { layer, x, g, relu, output, partial } => {
                 let norm = &self.layers.norms[layer.0];
+                let coefficients = &norm.coefficients[self.group];
                 if let Some(output) = output {
                     let [x, output, g, partial] = self.slots(memory, [x, output, g, partial])?;
-                    norm::reduce_masking(isa, x, output, g, norm.plane, &norm.coefficients[self.group], partial);
+                    norm::reduce_masking(isa, x, output, g, norm.plane, coefficients, partial);
                 } else {
                     let [x, g, partial] = self.slots(memory, [x, g, partial])?;
-                    norm::reduce(isa, x, g, norm.plane, &norm.coefficients[self.group], relu, partial);
+                    norm::reduce(isa, x, g, norm.plane, coefficients, relu, partial);
                 }
             }
             Backward::NormInputGradient { layer, x, g, relu, dx } => {
                 let norm = &self.layers.norms[layer.0];
+                let coefficients = &norm.coefficients[self.group];
                 let images = self.images.len();
                 if g == dx {
                     let [x, g] = self.slots(memory, [x, g])?;
-                    norm::input_gradient(isa, x, norm.plane, images, &norm.coefficients[self.group], relu, g);
+                    norm::input_gradient(isa, x, norm.plane, images, coefficients, relu, g);
                 } else {
                     let [x, g, dx] = self.slots(memory, [x, g, dx])?;
-                    norm::input_gradient_to(isa, x, g, norm.plane, images, &norm.coefficients[self.group], relu, dx);
+                    norm::input_gradient_to(isa, x, g, norm.plane, images, coefficients, relu, dx);
                 }
             }
             Backward::Dropout { stream, rate, dy, dx } => self.dropout(memory, stream, rate, dy, dx)?,

@@ -13,7 +13,6 @@ const CHUNK: usize = 4096;
 const LINEAR_ROWS: usize = 16;
 
 /// A slot in every block's memory.
-#[derive(Clone)]
 pub(super) struct Parts<'m> {
     memory: &'m [f32],
     block_len: usize,

@@ -31,18 +31,19 @@ impl Work<'_> {
             }
             Forward::NormApply { layer, x, addend, relu, y } => {
                 let norm = &self.layers.norms[layer.0];
+                let coefficients = &norm.coefficients[self.group];
                 match addend {
                     Some(addend) if addend != x => {
                         let [x, addend, y] = self.slots(memory, [x, addend, y])?;
-                        norm::apply(isa, x, norm.plane, &norm.coefficients[self.group], Some(addend), relu, y);
+                        norm::apply(isa, x, norm.plane, coefficients, Some(addend), relu, y);
                     }
                     Some(_) => {
                         let [x, y] = self.slots(memory, [x, y])?;
-                        norm::apply(isa, x, norm.plane, &norm.coefficients[self.group], Some(x), relu, y);
+                        norm::apply(isa, x, norm.plane, coefficients, Some(x), relu, y);
                     }
                     None => {
                         let [x, y] = self.slots(memory, [x, y])?;
-                        norm::apply(isa, x, norm.plane, &norm.coefficients[self.group], None, relu, y);
+                        norm::apply(isa, x, norm.plane, coefficients, None, relu, y);
                     }
                 }
             }
